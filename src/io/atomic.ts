@@ -1,0 +1,103 @@
+/**
+ * @file Writes that are there whole or not at all: temporary sibling, fsync, rename, fsync of the folder.
+ * A crash at any point leaves the old content (or nothing), never a torn file.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readdir, rename, rm, rmdir, type FileHandle } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { inputError } from "../base/errors.ts";
+import { isMissing, writeError } from "./disk-error.ts";
+
+const sibling = (path: string): string =>
+  join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+
+/** Flushes a folder's entries to the disk, so that a rename in it survives a power cut. */
+export async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Lets `write` fill a temporary file that becomes `path` when it returns; on a failure nothing is left. */
+export async function writeAtomic<T>(
+  path: string,
+  write: (file: FileHandle) => Promise<T>,
+  { mode = 0o666 }: { mode?: number } = {},
+): Promise<T> {
+  const target = resolve(path);
+  const temporary = sibling(target);
+  try {
+    await mkdir(dirname(target), { recursive: true });
+    const file = await open(temporary, "wx", mode);
+    let result: T;
+    try {
+      result = await write(file);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, target);
+    await syncFolder(dirname(target));
+    return result;
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw writeError(error, path);
+  }
+}
+
+/** Writes `content` to `path` atomically. */
+export async function writeFileAtomic(
+  path: string,
+  content: string | Uint8Array,
+  { mode = 0o666 }: { mode?: number } = {},
+): Promise<void> {
+  await writeAtomic(path, (file) => file.writeFile(content), { mode });
+}
+
+/** Writes the JSON of `value`, indented by two spaces and ended by a newline, atomically. */
+export const writeJsonAtomic = (path: string, value: unknown): Promise<void> =>
+  writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+
+/** Refuses a folder that holds anything already. */
+export async function expectEmptyFolder(path: string): Promise<void> {
+  let entries: string[];
+  try {
+    entries = await readdir(path);
+  } catch (error) {
+    if (isMissing(error)) return;
+    throw writeError(error, path);
+  }
+  if (entries.length === 0) return;
+  throw inputError(
+    `${path}: expected a folder that is new or empty, got ${entries.length} entries`,
+    {
+      wayOut: "choose another path, or move away what is there",
+    },
+  );
+}
+
+/** Lets `fill` make a temporary folder that becomes `path` when it returns; an existing one must be empty. */
+export async function writeFolderAtomic(
+  path: string,
+  fill: (folder: string) => Promise<void>,
+): Promise<void> {
+  await expectEmptyFolder(path);
+  const target = resolve(path);
+  const temporary = sibling(target);
+  try {
+    await mkdir(temporary, { recursive: true });
+    await fill(temporary);
+    await syncFolder(temporary);
+    await rmdir(target).catch((error: unknown) => {
+      if (!isMissing(error)) throw error;
+    });
+    await rename(temporary, target);
+    await syncFolder(dirname(target));
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw writeError(error, path);
+  }
+}

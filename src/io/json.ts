@@ -1,0 +1,69 @@
+/** @file Reads JSON files into checked objects; says where a file is broken and which key comes twice. */
+import { readFile } from "node:fs/promises";
+import { inputError, messageOf } from "../base/errors.ts";
+import { readError } from "./disk-error.ts";
+
+export type JsonObject = Record<string, unknown>;
+
+export const isObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The object in JSON text; `where` names it in errors. */
+export function parseObject(
+  text: string,
+  where: string,
+  { wayOut }: { wayOut?: string } = {},
+): JsonObject {
+  const extra = wayOut === undefined ? {} : { wayOut };
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw inputError(`${where}: expected JSON, got: ${messageOf(cause)}`, { cause, ...extra });
+  }
+  if (!isObject(value)) {
+    throw inputError(`${where}: expected a JSON object, got ${kindOf(value)}`, extra);
+  }
+  return value;
+}
+
+/** The object in a JSON file. */
+export async function readObject(
+  path: string,
+  what = "a JSON file",
+  { wayOut }: { wayOut?: string } = {},
+): Promise<JsonObject> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    throw readError(error, path, what, wayOut);
+  }
+  return parseObject(text.replace(/^\uFEFF/, ""), path, wayOut === undefined ? {} : { wayOut });
+}
+
+/** What a JSON value is, in words for errors. */
+export function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  if (value === undefined) return "nothing";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "object") return "an object";
+  if (typeof value === "string") return value.length > 40 ? "a string" : JSON.stringify(value);
+  return `the ${typeof value} ${String(value)}`;
+}
+
+/** The first key that an object in valid JSON text holds twice (JSON.parse keeps the last, silently). */
+export function duplicateKey(json: string): string | undefined {
+  const open: Set<string>[] = [];
+  const token = /"(?:[^"\\]|\\.)*"(\s*:)?|[{}]/gs;
+  for (const [text, colon] of json.matchAll(token)) {
+    if (text === "{") open.push(new Set());
+    else if (text === "}") open.pop();
+    else if (colon !== undefined) {
+      const key = JSON.parse(text.slice(0, -colon.length)) as string;
+      if (open.at(-1)?.has(key)) return key;
+      open.at(-1)?.add(key);
+    }
+  }
+  return undefined;
+}
