@@ -49,6 +49,7 @@ export const OPS = {
   sigmoid: "aten::sigmoid",
   logSigmoid: "aten::log_sigmoid",
   layerNorm: "aten::layer_norm",
+  rmsNorm: "aten::rms_norm",
   // matrices
   matmul: "aten::matmul",
   mm: "aten::mm",

@@ -43,6 +43,7 @@ export {
   sigmoid,
   logSigmoid,
   layerNorm,
+  rmsNorm,
   matmul,
   mm,
   mmOut,

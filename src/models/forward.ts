@@ -1,0 +1,48 @@
+/** @file A forward pass without gradients: hidden states, logits of chosen rows. */
+import {
+  indexSelect,
+  linear,
+  noGrad,
+  reshape,
+  tensor,
+  tidy,
+  toCopy,
+  type DType,
+  type Tensor,
+} from "../torch/index.ts";
+import type { Architecture, Batch, Weights } from "./types.ts";
+
+/** The normed hidden states (B, T, D) that the output matrix reads. Frees each block's intermediates as it goes. */
+export function hiddenStates(arch: Architecture, w: Weights, batch: Batch): Tensor {
+  return noGrad(() =>
+    tidy(() => {
+      const dtype = w.get(arch.head).dtype;
+      const context = arch.context(batch, dtype);
+      let x = tidy(() => arch.embed(w, batch, context));
+      for (let i = 0; i < arch.layers; i++) {
+        const before = x;
+        x = tidy(() => arch.block(w, i, before, context));
+        before.dispose();
+      }
+      if (batch.cache !== undefined) batch.cache.length += batch.rows[0]!.length;
+      return arch.final(w, x);
+    }),
+  );
+}
+
+/** Rows of (B, T, D) by their flat index b·T + t → (N, D). */
+export function rowsOf(hidden: Tensor, rows: readonly number[]): Tensor {
+  const [batch, tokens, width] = hidden.shape as [number, number, number];
+  return indexSelect(reshape(hidden, [batch * tokens, width]), 0, tensor(rows, { dtype: "int64" }));
+}
+
+/** Logits (N, V) of rows (N, D), in float32 unless asked otherwise. */
+export function logitsOf(
+  arch: Architecture,
+  w: Weights,
+  rows: Tensor,
+  { dtype = "float32" }: { dtype?: DType } = {},
+): Tensor {
+  const logits = linear(rows, w.get(arch.head));
+  return logits.dtype === dtype ? logits : toCopy(logits, { dtype });
+}
