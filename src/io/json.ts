@@ -49,7 +49,10 @@ export function kindOf(value: unknown): string {
   if (Array.isArray(value)) return "an array";
   if (typeof value === "object") return "an object";
   if (typeof value === "string") return value.length > 40 ? "a string" : JSON.stringify(value);
-  return `the ${typeof value} ${String(value)}`;
+  if (typeof value === "number" || typeof value === "boolean") {
+    return `the ${typeof value} ${value}`;
+  }
+  return `a ${typeof value}`;
 }
 
 /** The first key that an object in valid JSON text holds twice (JSON.parse keeps the last, silently). */
