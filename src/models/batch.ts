@@ -17,8 +17,9 @@ export function toBatch(
   }: { side?: "left" | "right"; pad?: number; width?: number; cache?: KvCache } = {},
 ): Batch {
   const tokens = Math.max(width ?? 0, ...rows.map((r) => r.length));
-  if (rows.length === 0 || tokens === 0)
-    {throw new RangeError("toBatch: expected at least one token, got none");}
+  if (rows.length === 0 || tokens === 0) {
+    throw new RangeError("toBatch: expected at least one token, got none");
+  }
   const padded = rows.map((r) => {
     const filler = new Array<number>(tokens - r.length).fill(pad);
     return side === "left" ? [...filler, ...r] : [...r, ...filler];

@@ -159,8 +159,9 @@ function build(config: Record<string, unknown>): Architecture<LlamaContext> {
   ]);
   for (const l of linears) {
     shapes.set(`${l.name}.weight`, [l.outFeatures, l.inFeatures]);
-    if (l.kind === "attention" ? c.attention_bias : c.mlp_bias)
-      {shapes.set(`${l.name}.bias`, [l.outFeatures]);}
+    if (l.kind === "attention" ? c.attention_bias : c.mlp_bias) {
+      shapes.set(`${l.name}.bias`, [l.outFeatures]);
+    }
   }
   for (let i = 0; i < layers; i++) for (const n of norms(i)) shapes.set(n, [c.hidden_size]);
 

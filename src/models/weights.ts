@@ -9,8 +9,9 @@ export function plainWeights(arch: Architecture, params: Parameters): Weights {
   const transposed = new Set(arch.linears.filter((l) => l.transposed === true).map((l) => l.name));
   const get = (name: string): Tensor => {
     const found = params.get(name);
-    if (found === undefined)
-      {throw new RangeError(`weights: expected a parameter of ${arch.modelType}, got "${name}"`);}
+    if (found === undefined) {
+      throw new RangeError(`weights: expected a parameter of ${arch.modelType}, got "${name}"`);
+    }
     return found;
   };
   return {

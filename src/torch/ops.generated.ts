@@ -723,66 +723,73 @@ export function gt(self: Tensor, other: Tensor): Tensor {
 }
 
 /**
+ * `aten::lt.Tensor(Tensor self, Tensor other) -> Tensor`
+ */
+export function ltTensor(self: Tensor, other: Tensor): Tensor {
+  return made(invoke(79, self.handle, other.handle) as number);
+}
+
+/**
  * `aten::gt.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function gtScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(79, self.handle, other) as number);
+  return made(invoke(80, self.handle, other) as number);
 }
 
 /**
  * `aten::ge.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function geScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(80, self.handle, other) as number);
+  return made(invoke(81, self.handle, other) as number);
 }
 
 /**
  * `aten::lt.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function ltScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(81, self.handle, other) as number);
+  return made(invoke(82, self.handle, other) as number);
 }
 
 /**
  * `aten::le.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function leScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(82, self.handle, other) as number);
+  return made(invoke(83, self.handle, other) as number);
 }
 
 /**
  * `aten::logical_and(Tensor self, Tensor other) -> Tensor`
  */
 export function logicalAnd(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(83, self.handle, other.handle) as number);
+  return made(invoke(84, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::logical_not(Tensor self) -> Tensor`
  */
 export function logicalNot(self: Tensor): Tensor {
-  return made(invoke(84, self.handle) as number);
+  return made(invoke(85, self.handle) as number);
 }
 
 /**
  * `aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor`
  */
 export function where(condition: Tensor, self: Tensor, other: Tensor): Tensor {
-  return made(invoke(85, condition.handle, self.handle, other.handle) as number);
+  return made(invoke(86, condition.handle, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor`
  */
 export function maskedFill(self: Tensor, mask: Tensor, value: number): Tensor {
-  return made(invoke(86, self.handle, mask.handle, value) as number);
+  return made(invoke(87, self.handle, mask.handle, value) as number);
 }
 
 /**
  * `aten::masked_fill_.Scalar(Tensor(a!) self, Tensor mask, Scalar value) -> Tensor(a!)`
  */
 export function maskedFill_(self: Tensor, mask: Tensor, value: number): Tensor {
-  invoke(87, self.handle, mask.handle, value);
+  invoke(88, self.handle, mask.handle, value);
   return self;
 }
 
@@ -790,28 +797,28 @@ export function maskedFill_(self: Tensor, mask: Tensor, value: number): Tensor {
  * `aten::view(Tensor(a) self, SymInt[] size) -> Tensor(a)`
  */
 export function view(self: Tensor, size: readonly number[]): Tensor {
-  return made(invoke(88, self.handle, size) as number);
+  return made(invoke(89, self.handle, size) as number);
 }
 
 /**
  * `aten::reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)`
  */
 export function reshape(self: Tensor, shape: readonly number[]): Tensor {
-  return made(invoke(89, self.handle, shape) as number);
+  return made(invoke(90, self.handle, shape) as number);
 }
 
 /**
  * `aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)`
  */
 export function transpose(self: Tensor, dim0: number, dim1: number): Tensor {
-  return made(invoke(90, self.handle, dim0, dim1) as number);
+  return made(invoke(91, self.handle, dim0, dim1) as number);
 }
 
 /**
  * `aten::t(Tensor(a) self) -> Tensor(a)`
  */
 export function t(self: Tensor): Tensor {
-  return made(invoke(91, self.handle) as number);
+  return made(invoke(92, self.handle) as number);
 }
 
 /**
@@ -822,21 +829,21 @@ export function expand(
   size: readonly number[],
   o: { implicit?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(92, self.handle, size, o.implicit) as number);
+  return made(invoke(93, self.handle, size, o.implicit) as number);
 }
 
 /**
  * `aten::unsqueeze(Tensor(a) self, int dim) -> Tensor(a)`
  */
 export function unsqueeze(self: Tensor, dim: number): Tensor {
-  return made(invoke(93, self.handle, dim) as number);
+  return made(invoke(94, self.handle, dim) as number);
 }
 
 /**
  * `aten::squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)`
  */
 export function squeeze(self: Tensor, dim: number): Tensor {
-  return made(invoke(94, self.handle, dim) as number);
+  return made(invoke(95, self.handle, dim) as number);
 }
 
 /**
@@ -851,77 +858,77 @@ export function slice(
     step?: number | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(95, self.handle, o.dim, o.start, o.end, o.step) as number);
+  return made(invoke(96, self.handle, o.dim, o.start, o.end, o.step) as number);
 }
 
 /**
  * `aten::select.int(Tensor(a) self, int dim, SymInt index) -> Tensor(a)`
  */
 export function select(self: Tensor, dim: number, index: number): Tensor {
-  return made(invoke(96, self.handle, dim, index) as number);
+  return made(invoke(97, self.handle, dim, index) as number);
 }
 
 /**
  * `aten::narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)`
  */
 export function narrow(self: Tensor, dim: number, start: number, length: number): Tensor {
-  return made(invoke(97, self.handle, dim, start, length) as number);
+  return made(invoke(98, self.handle, dim, start, length) as number);
 }
 
 /**
  * `aten::cat(Tensor[] tensors, int dim=0) -> Tensor`
  */
 export function cat(tensors: readonly Tensor[], o: { dim?: number | undefined } = {}): Tensor {
-  return made(invoke(98, tensors.map(handleOf), o.dim) as number);
+  return made(invoke(99, tensors.map(handleOf), o.dim) as number);
 }
 
 /**
  * `aten::stack(Tensor[] tensors, int dim=0) -> Tensor`
  */
 export function stack(tensors: readonly Tensor[], o: { dim?: number | undefined } = {}): Tensor {
-  return made(invoke(99, tensors.map(handleOf), o.dim) as number);
+  return made(invoke(100, tensors.map(handleOf), o.dim) as number);
 }
 
 /**
  * `aten::contiguous(Tensor(a) self, *, MemoryFormat memory_format=0) -> Tensor(a)`
  */
 export function contiguous(self: Tensor): Tensor {
-  return made(invoke(100, self.handle) as number);
+  return made(invoke(101, self.handle) as number);
 }
 
 /**
  * `aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor`
  */
 export function clone(self: Tensor): Tensor {
-  return made(invoke(101, self.handle) as number);
+  return made(invoke(102, self.handle) as number);
 }
 
 /**
  * `aten::detach(Tensor(a) self) -> Tensor(a)`
  */
 export function detach(self: Tensor): Tensor {
-  return made(invoke(102, self.handle) as number);
+  return made(invoke(103, self.handle) as number);
 }
 
 /**
  * `aten::alias(Tensor(a) self) -> Tensor(a)`
  */
 export function alias(self: Tensor): Tensor {
-  return made(invoke(103, self.handle) as number);
+  return made(invoke(104, self.handle) as number);
 }
 
 /**
  * `aten::flip(Tensor self, int[] dims) -> Tensor`
  */
 export function flip(self: Tensor, dims: readonly number[]): Tensor {
-  return made(invoke(104, self.handle, dims) as number);
+  return made(invoke(105, self.handle, dims) as number);
 }
 
 /**
  * `aten::index_select(Tensor self, int dim, Tensor index) -> Tensor`
  */
 export function indexSelect(self: Tensor, dim: number, index: Tensor): Tensor {
-  return made(invoke(105, self.handle, dim, index.handle) as number);
+  return made(invoke(106, self.handle, dim, index.handle) as number);
 }
 
 /**
@@ -933,14 +940,14 @@ export function gather(
   index: Tensor,
   o: { sparseGrad?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(106, self.handle, dim, index.handle, o.sparseGrad) as number);
+  return made(invoke(107, self.handle, dim, index.handle, o.sparseGrad) as number);
 }
 
 /**
  * `aten::index_copy_(Tensor(a!) self, int dim, Tensor index, Tensor source) -> Tensor(a!)`
  */
 export function indexCopy_(self: Tensor, dim: number, index: Tensor, source: Tensor): Tensor {
-  invoke(107, self.handle, dim, index.handle, source.handle);
+  invoke(108, self.handle, dim, index.handle, source.handle);
   return self;
 }
 
@@ -955,7 +962,7 @@ export function indexAdd_(
   source: Tensor,
   o: { alpha?: number | undefined } = {},
 ): Tensor {
-  invoke(108, self.handle, dim, index.handle, source.handle, o.alpha);
+  invoke(109, self.handle, dim, index.handle, source.handle, o.alpha);
   return self;
 }
 
@@ -963,8 +970,15 @@ export function indexAdd_(
  * `aten::scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)`
  */
 export function scatterAdd_(self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor {
-  invoke(109, self.handle, dim, index.handle, src.handle);
+  invoke(110, self.handle, dim, index.handle, src.handle);
   return self;
+}
+
+/**
+ * `aten::scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor`
+ */
+export function scatterTo(self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor {
+  return made(invoke(111, self.handle, dim, index.handle, src.handle) as number);
 }
 
 /**
@@ -980,7 +994,7 @@ export function arange(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(110, start, end, o.step, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(112, start, end, o.step, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -994,7 +1008,7 @@ export function zeros(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(111, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(113, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1008,7 +1022,7 @@ export function ones(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(112, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(114, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1023,7 +1037,7 @@ export function full(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(113, size, fillValue, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(115, size, fillValue, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1037,7 +1051,7 @@ export function empty(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(114, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(116, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1051,7 +1065,7 @@ export function zerosLike(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(115, self.handle, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(117, self.handle, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1065,7 +1079,7 @@ export function eye(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(116, n, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(118, n, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1079,7 +1093,7 @@ export function randn(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(117, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(119, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1093,7 +1107,7 @@ export function randperm(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(118, n, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(120, n, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1107,7 +1121,7 @@ export function rand(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(119, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(121, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1119,7 +1133,7 @@ export function multinomial(
   numSamples: number,
   o: { replacement?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(120, self.handle, numSamples, o.replacement) as number);
+  return made(invoke(122, self.handle, numSamples, o.replacement) as number);
 }
 
 /**
@@ -1135,7 +1149,7 @@ export function toCopy(
   } = {},
 ): Tensor {
   return made(
-    invoke(121, self.handle, o.dtype, undefined, o.device, o.pinMemory, o.nonBlocking) as number,
+    invoke(123, self.handle, o.dtype, undefined, o.device, o.pinMemory, o.nonBlocking) as number,
   );
 }
 
@@ -1153,7 +1167,7 @@ export function embedding(
   } = {},
 ): Tensor {
   return made(
-    invoke(122, weight.handle, indices.handle, o.paddingIdx, o.scaleGradByFreq, o.sparse) as number,
+    invoke(124, weight.handle, indices.handle, o.paddingIdx, o.scaleGradByFreq, o.sparse) as number,
   );
 }
 
@@ -1178,7 +1192,7 @@ export function fusedAdamW_(
   o: { gradScale?: Tensor | null | undefined; foundInf?: Tensor | null | undefined } = {},
 ): void {
   invoke(
-    123,
+    125,
     self.map(handleOf),
     grads.map(handleOf),
     expAvgs.map(handleOf),
@@ -1202,5 +1216,5 @@ export function fusedAdamW_(
  * Guarded: an integer division by zero raises SIGFPE. Use guarded.ts.
  */
 export function floorDivide(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(124, self.handle, other.handle) as number);
+  return made(invoke(126, self.handle, other.handle) as number);
 }

@@ -88,6 +88,7 @@ export const OPS = {
   eq: "aten::eq.Tensor",
   eqScalar: "aten::eq.Scalar",
   gt: "aten::gt.Tensor",
+  ltTensor: "aten::lt.Tensor",
   gtScalar: "aten::gt.Scalar",
   geScalar: "aten::ge.Scalar",
   ltScalar: "aten::lt.Scalar",
@@ -121,6 +122,7 @@ export const OPS = {
   indexCopy_: "aten::index_copy_",
   indexAdd_: "aten::index_add_",
   scatterAdd_: "aten::scatter_add_",
+  scatterTo: "aten::scatter.src",
   // factories
   arange: "aten::arange.start_step",
   zeros: "aten::zeros",

@@ -1,0 +1,128 @@
+/** @file One teacher-forced pass over windows: what the model thought of every scored token. All metrics read this. */
+import {
+  breathe,
+  forEachChunk,
+  hiddenStates,
+  rowsOf,
+  toBatch,
+  type Architecture,
+  type Weights,
+} from "../models/index.ts";
+import {
+  argmax,
+  eq,
+  exp,
+  gather,
+  gt,
+  inference,
+  logSoftmax,
+  mul,
+  neg,
+  squeeze,
+  sumDim,
+  tidy,
+} from "../torch/index.ts";
+import type { Window } from "./windows.ts";
+
+/** Per scored token of one window, in order. Natural logarithms. */
+export type TokenStats = {
+  readonly logProbability: Float64Array;
+  readonly correct: Uint8Array; // 1 where the argmax is the token
+  readonly entropy: Float64Array; // nats
+  readonly rank: Float64Array; // tokens likelier than this one; 0 is the top
+};
+
+export type ScoreOptions = {
+  /** Windows per forward pass. */
+  batchSize?: number;
+  /** Entropy and rank need two more passes over the logits: leave them out where no metric asks. */
+  spread?: boolean;
+  signal?: AbortSignal | undefined;
+  onBatch?: ((done: number) => void) | undefined;
+};
+
+/** Statistics of each window, in the order given. */
+export async function tokenStats(
+  arch: Architecture,
+  w: Weights,
+  windows: readonly Window[],
+  { batchSize = 16, spread = true, signal, onBatch }: ScoreOptions = {},
+): Promise<TokenStats[]> {
+  // Windows of like length share a batch: less padding, same numbers.
+  const order = windows
+    .map((_, i) => i)
+    .sort((a, b) => windows[b]!.ids.length - windows[a]!.ids.length || a - b);
+  const result = new Array<TokenStats>(windows.length);
+  for (let from = 0; from < order.length; from += batchSize) {
+    const members = order.slice(from, from + batchSize);
+    const stats = scoreBatch(
+      arch,
+      w,
+      members.map((i) => windows[i]!),
+      spread,
+    );
+    members.forEach((i, k) => (result[i] = stats[k]!));
+    onBatch?.(Math.min(windows.length, from + batchSize));
+    await breathe(signal);
+  }
+  return result;
+}
+
+function scoreBatch(
+  arch: Architecture,
+  w: Weights,
+  windows: readonly Window[],
+  spread: boolean,
+): TokenStats[] {
+  return inference(() =>
+    tidy(() => {
+      const batch = toBatch(windows.map((x) => x.ids));
+      const width = batch.rows[0]!.length;
+      const index: number[] = [];
+      const targets: number[] = [];
+      windows.forEach((x, b) => {
+        for (const t of x.scored) {
+          index.push(b * width + t - 1);
+          targets.push(x.ids[t]!);
+        }
+      });
+      const all = emptyStats(index.length);
+      const rows = rowsOf(hiddenStates(arch, w, batch), index);
+      forEachChunk(rows, w.get(arch.head), targets, (logits, { from, targets: wanted }) => {
+        const logp = logSoftmax(logits, -1); // (n, V)
+        const own = gather(logp, 1, wanted); // (n, 1)
+        all.logProbability.set(squeeze(own, 1).toFloats(), from);
+        all.correct.set(eq(argmax(logp, { dim: -1, keepdim: true }), wanted).toInts(), from);
+        if (!spread) return;
+        all.rank.set(sumDim(gt(logp, own), [-1]).toInts(), from);
+        all.entropy.set(neg(sumDim(mul(exp(logp), logp), [-1])).toFloats(), from);
+      });
+      return split(
+        all,
+        windows.map((x) => x.scored.length),
+      );
+    }),
+  );
+}
+
+function emptyStats(n: number): TokenStats {
+  return {
+    logProbability: new Float64Array(n),
+    correct: new Uint8Array(n),
+    entropy: new Float64Array(n),
+    rank: new Float64Array(n),
+  };
+}
+
+function split(all: TokenStats, counts: readonly number[]): TokenStats[] {
+  let from = 0;
+  return counts.map((n) => {
+    const [start, end] = [from, (from += n)];
+    return {
+      logProbability: all.logProbability.slice(start, end),
+      correct: all.correct.slice(start, end),
+      entropy: all.entropy.slice(start, end),
+      rank: all.rank.slice(start, end),
+    };
+  });
+}

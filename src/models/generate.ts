@@ -1,0 +1,117 @@
+/** @file Completes prompts: greedy or sampled, batched with padding on the left, over a cache of keys and values. */
+import { kvCache } from "../nn/index.ts";
+import {
+  argmax,
+  cumsum,
+  divScalar,
+  gtScalar,
+  inference,
+  manualSeed,
+  maskedFill,
+  multinomial,
+  narrow,
+  reshape,
+  scatterTo,
+  select,
+  softmax,
+  sort,
+  sub,
+  tidy,
+  topk,
+  ltTensor,
+  type Tensor,
+} from "../torch/index.ts";
+import { toBatch } from "./batch.ts";
+import { hiddenStates, logitsOf } from "./forward.ts";
+import type { Architecture, Weights } from "./types.ts";
+
+export type Sampling = {
+  /** 0 is greedy. */
+  temperature?: number;
+  /** Keep the k likeliest tokens; 0 keeps all. */
+  topK?: number;
+  /** Keep the smallest set of likeliest tokens whose mass reaches this; 1 keeps all. */
+  topP?: number;
+  seed?: number;
+};
+
+export type GenerateOptions = Sampling & {
+  maxTokens: number;
+  stopIds?: readonly number[];
+  signal?: AbortSignal;
+};
+
+/** Continues each prompt by up to `maxTokens` tokens; a row ends behind its first stop token. Returns the new tokens. */
+export async function generate(
+  arch: Architecture,
+  w: Weights,
+  prompts: readonly (readonly number[])[],
+  { maxTokens, stopIds = [], signal, seed, ...sampling }: GenerateOptions,
+): Promise<number[][]> {
+  const longest = Math.max(...prompts.map((p) => p.length));
+  if (longest + maxTokens > arch.maxPositions) {
+    throw new RangeError(
+      `generate: expected at most ${arch.maxPositions} tokens in all, got ${longest} + ${maxTokens}`,
+    );
+  }
+  if (seed !== undefined) manualSeed(seed);
+  const cache = kvCache(longest + maxTokens);
+  const out = prompts.map(() => [] as number[]);
+  const stopped = prompts.map(() => false);
+  try {
+    let next: readonly (readonly number[])[] = prompts;
+    const padding = prompts.map((p) => longest - p.length);
+    for (let step = 0; step < maxTokens && stopped.includes(false); step++) {
+      const tokens = inference(() =>
+        tidy(() => {
+          const batch =
+            step === 0
+              ? toBatch(next, { side: "left", cache })
+              : { ...toBatch(next, { cache }), leftPadding: padding };
+          const hidden = hiddenStates(arch, w, batch);
+          const last = select(hidden, 1, hidden.shape[1]! - 1); // (B, D)
+          return choose(logitsOf(arch, w, last), sampling);
+        }),
+      );
+      tokens.forEach((id, row) => {
+        if (stopped[row]) return;
+        out[row]!.push(id);
+        stopped[row] = stopIds.includes(id);
+      });
+      next = tokens.map((id) => [id]);
+      await breathe(signal);
+    }
+  } finally {
+    cache.dispose();
+  }
+  return out;
+}
+
+/** One token per row of logits (B, V). */
+function choose(logits: Tensor, { temperature = 0, topK = 0, topP = 1 }: Sampling): number[] {
+  if (temperature === 0) return argmax(logits, { dim: -1 }).toInts();
+  return multinomial(softmax(restrict(divScalar(logits, temperature), topK, topP), -1)).toInts();
+}
+
+/** The sampling rule: logits outside the k likeliest, then outside the nucleus of mass p, become -inf. */
+export function restrict(logits: Tensor, topK: number, topP: number): Tensor {
+  let kept = logits;
+  if (topK > 0 && topK < logits.shape[1]!) {
+    const [values] = topk(kept, topK);
+    kept = maskedFill(kept, ltTensor(kept, narrow(values, 1, topK - 1, 1)), -Infinity);
+  }
+  if (topP < 1) {
+    const [sorted, order] = sort(kept, { descending: true });
+    const probabilities = softmax(sorted, -1);
+    const before = sub(cumsum(probabilities, -1), probabilities); // mass of the likelier ones
+    const cut = maskedFill(sorted, gtScalar(before, topP), -Infinity);
+    kept = scatterTo(reshape(kept, kept.shape), 1, order, cut);
+  }
+  return kept;
+}
+
+/** Lets the event loop run between two pieces of work, and ends in AbortError when asked to stop. */
+export async function breathe(signal?: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  signal?.throwIfAborted();
+}
