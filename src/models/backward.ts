@@ -39,7 +39,7 @@ export type ScoredRows = {
 };
 
 type Options = {
-  /** Called once per leaf with its gradient, valid during the call only (keep a clone to hold it). */
+  /** Called once per leaf with its gradient, freed behind the call unless it keeps it. */
   onGrad: (name: string, gradient: Tensor) => void;
   /** Runs each block twice instead of keeping its graph: a third more time, a fraction of the memory. */
   recompute?: boolean;
@@ -156,7 +156,7 @@ function backwardBlock(
   step.input.dispose();
   leaves.forEach((l, k) => {
     give(onGrad, l.name, grads[k + 1]);
-    grads[k + 1]?.dispose();
+    if (grads[k + 1]?.kept === false) grads[k + 1]!.dispose();
   });
   return grads[0]!;
 }
