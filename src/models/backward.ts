@@ -17,7 +17,7 @@ import {
   zeros,
   type Tensor,
 } from "../torch/index.ts";
-import { headPass, type LogitLoss } from "./head.ts";
+import { headPass, type LossOf } from "./head.ts";
 import type { Architecture, Batch, Context, Weights } from "./types.ts";
 
 export type Part = "embed" | "final" | number;
@@ -53,7 +53,7 @@ export function forwardBackward(
   trainable: Trainable,
   batch: Batch,
   rows: ScoredRows,
-  loss: LogitLoss,
+  lossOf: LossOf,
   { onGrad, recompute = false }: Options,
 ): Float64Array {
   const { weights: w, leavesOf, trainedHead } = trainable;
@@ -69,7 +69,7 @@ export function forwardBackward(
 
     const input = requiresGrad(detach(last));
     const hidden = tidy(() => arch.final(w, input)); // (B, T, D)
-    const head = scoreRows(arch, w, detach(hidden), rows, loss, trainedHead !== undefined);
+    const head = scoreRows(arch, w, detach(hidden), rows, lossOf, trainedHead !== undefined);
     const tied = trainedHead !== undefined && arch.parts.embed.includes(trainedHead);
     if (head.gradHead !== undefined && !tied) onGrad(trainedHead!, head.gradHead);
 
@@ -173,7 +173,7 @@ function scoreRows(
   w: Weights,
   hidden: Tensor,
   rows: ScoredRows,
-  loss: LogitLoss,
+  lossOf: LossOf,
   trainHead: boolean,
 ): { losses: Float64Array; gradHidden: Tensor; gradHead: Tensor | undefined } {
   return noGrad(() =>
@@ -186,7 +186,7 @@ function scoreRows(
         w.get(arch.head),
         rows.targets,
         rows.weights,
-        loss,
+        lossOf(scored),
         { trainHead },
       );
       const flat = zeros([batch * tokens, width], { dtype: hidden.dtype });

@@ -34,6 +34,9 @@ export type RowLoss = { loss: Tensor; gradLogits: Tensor }; // (n), (n, V)
 /** A loss that depends on logits row by row; may overwrite `logits` (n, V), float32. */
 export type LogitLoss = (logits: Tensor, chunk: Chunk) => RowLoss;
 
+/** A loss for the rows (N, D) of one batch: made when they are known, since some losses weigh whole sequences. */
+export type LossOf = (rows: Tensor) => LogitLoss;
+
 /** Calls `visit` with the float32 logits of each chunk of rows (N, D); what it makes is freed after each chunk. */
 export function forEachChunk(
   rows: Tensor,

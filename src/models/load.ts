@@ -46,7 +46,7 @@ export async function loadModel(
     }
     const params = new Map<string, Tensor>();
     for (const [name, shape] of arch.shapes)
-      params.set(name, loadTensor(spec, source, name, shape, dtype));
+      {params.set(name, loadTensor(spec, source, name, shape, dtype));}
     const dispose = () => {
       for (const tensor of params.values()) tensor.dispose();
       source.close();
