@@ -1,0 +1,68 @@
+#!/usr/bin/env node
+/**
+ * @file Runs tests, after whatever set-up they need. Usage: node scripts/test.mjs [--suite model|setup|fuzz] [FILTER…]
+ * Without --suite: everything that needs neither a model download nor minutes. A filter is part of a file name.
+ */
+import { existsSync, readdirSync } from "node:fs";
+import { join, relative } from "node:path";
+import { spawnSync } from "node:child_process";
+import { packageRoot } from "../src/setup/paths.mjs";
+
+const root = packageRoot();
+const SUITES = ["model", "setup", "fuzz"];
+const args = process.argv.slice(2);
+const at = args.indexOf("--suite");
+const suite = at < 0 ? undefined : args[at + 1];
+if (at >= 0 && !SUITES.includes(suite ?? "")) {
+  process.stderr.write(`test: expected --suite ${SUITES.join("|")}, got ${suite}\n`);
+  process.exit(2);
+}
+const filters = args.filter((_, i) => at < 0 || (i !== at && i !== at + 1));
+
+const steps = ["deps", "libtorch", "addon", "build", ...(suite === "model" ? ["demo-model"] : [])];
+const setup = spawnSync(
+  process.execPath,
+  [join(root, "scripts", "setup.mjs"), "--only", steps.join(",")],
+  { stdio: "inherit" },
+);
+if (setup.status !== 0) process.exit(setup.status ?? 3);
+
+/** @param {string} folder @returns {string[]} */
+const testsIn = (folder) =>
+  !existsSync(join(root, folder))
+    ? []
+    : readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+        .filter((e) => e.isFile() && e.name.endsWith(".test.ts"))
+        .map((e) => relative(root, join(e.parentPath, e.name)));
+
+const inSuite = (/** @type {string} */ file) =>
+  SUITES.some((s) => file.startsWith(join("tests", s) + "/"));
+const all =
+  suite === undefined
+    ? [...testsIn("src"), ...testsIn("tests").filter((f) => !inSuite(f))]
+    : testsIn(join("tests", suite));
+const files = all.filter((f) => filters.length === 0 || filters.some((x) => f.includes(x))).sort();
+if (files.length === 0) {
+  process.stderr.write(
+    `test: expected files that match ${filters.join(" ") || `suite ${suite}`}, got none\n`,
+  );
+  process.exit(2);
+}
+const concurrency = suite === undefined ? 2 : 1; // each file loads its own LibTorch
+const run = spawnSync(
+  process.execPath,
+  [
+    "--import",
+    "tsx",
+    "--test",
+    `--test-concurrency=${concurrency}`,
+    "--test-reporter=spec",
+    ...files,
+  ],
+  {
+    cwd: root,
+    stdio: "inherit",
+    env: { ...process.env, NODE_NO_WARNINGS: "1" },
+  },
+);
+process.exit(run.status ?? 1);
