@@ -39,9 +39,9 @@ test("a given suffix is the split", () => {
 test("spans restrict scoring to the tokens that overlap them", () => {
   const inSpan = tokensInSpans(
     [
-      [0, 2],
-      [2, 5],
-      [5, 6],
+      { start: 0, end: 2 },
+      { start: 2, end: 5 },
+      { start: 5, end: 6 },
     ],
     [{ start: 4, end: 6 }],
   );

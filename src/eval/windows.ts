@@ -27,11 +27,8 @@ export type Tokenised = {
 };
 
 /** Which tokens [start, end) overlap any of the character spans. */
-export function tokensInSpans(
-  offsets: readonly (readonly [number, number])[],
-  spans: readonly Span[],
-): boolean[] {
-  return offsets.map(([start, end]) => spans.some((s) => start < s.end && end > s.start));
+export function tokensInSpans(offsets: readonly Span[], spans: readonly Span[]): boolean[] {
+  return offsets.map(({ start, end }) => spans.some((s) => start < s.end && end > s.start));
 }
 
 /** The windows of one text; none when it has fewer than 8 tokens, or no token in its spans. */

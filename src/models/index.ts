@@ -5,6 +5,6 @@ export * from "./batch.ts";
 export * from "./forward.ts";
 export * from "./generate.ts";
 export * from "./head.ts";
-// export * from "./load.ts";
+export * from "./load.ts";
 export type * from "./types.ts";
 export * from "./weights.ts";

@@ -45,8 +45,9 @@ export async function loadModel(
       );
     }
     const params = new Map<string, Tensor>();
-    for (const [name, shape] of arch.shapes)
-      {params.set(name, loadTensor(spec, source, name, shape, dtype));}
+    for (const [name, shape] of arch.shapes) {
+      params.set(name, loadTensor(spec, source, name, shape, dtype));
+    }
     const dispose = () => {
       for (const tensor of params.values()) tensor.dispose();
       source.close();

@@ -1,6 +1,7 @@
 /** @file The typed face of LibTorch. Knows no model. Guarded operators come from guarded.ts, never from the raw list. */
 export * from "./autograd.ts";
 export { call } from "./call.ts";
+export * from "./convert.ts";
 export * from "./dtype.ts";
 export * from "./memory.ts";
 export { isLoaded } from "./native.ts";
