@@ -59,6 +59,7 @@ export const OPS = {
   scaledDotProductAttention: "aten::scaled_dot_product_attention",
   eigh: "aten::linalg_eigh",
   cholesky: "aten::linalg_cholesky",
+  qr: "aten::linalg_qr",
   solveTriangular: "aten::linalg_solve_triangular",
   vectorNorm: "aten::linalg_vector_norm",
   triu: "aten::triu",

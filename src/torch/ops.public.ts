@@ -51,6 +51,7 @@ export {
   linear,
   eigh,
   cholesky,
+  qr,
   solveTriangular,
   vectorNorm,
   triu,

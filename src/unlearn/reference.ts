@@ -1,0 +1,138 @@
+/**
+ * @file θ0's view of the forget set, made once: hidden rows (D numbers a row, not V logits), so that any target distribution
+ * is exact and costs one product with the head per step. θ0's head must outlive it.
+ */
+import type { Window } from "../eval/windows.ts";
+import {
+  breathe,
+  hiddenStates,
+  rowsOf,
+  toBatch,
+  type Architecture,
+  type Weights,
+} from "../models/index.ts";
+import {
+  cat,
+  inference,
+  indexSelect,
+  keep,
+  linear,
+  narrow,
+  tensor,
+  tidy,
+  toDType,
+  type Tensor,
+} from "../torch/index.ts";
+import { logProbabilities } from "./losses/rows.ts";
+import type { NaturalRow, ReferenceRows } from "./losses/index.ts";
+import { naturalLevels, naturalRows, type NaturalLevel } from "./natural.ts";
+
+export type Reference = {
+  /** θ0's view of the trained rows of these windows (indices into the forget windows), in that order. */
+  rowsOf(members: readonly number[]): ReferenceRows;
+  /** p_c per trained token of each window; present when the natural level was asked for. */
+  readonly levels: readonly (readonly NaturalLevel[])[] | undefined;
+  dispose(): void;
+};
+
+type Options = {
+  natural: boolean;
+  batchSize?: number;
+  signal?: AbortSignal | undefined;
+  bos?: number | undefined;
+  onRows?: (done: number, total: number) => void;
+};
+
+export async function makeReference(
+  arch: Architecture,
+  w: Weights,
+  windows: readonly Window[],
+  tokens: readonly (readonly number[])[],
+  { natural, batchSize = 16, signal, bos, onRows }: Options,
+): Promise<Reference> {
+  const parts: Tensor[] = [];
+  try {
+    for (let from = 0; from < windows.length; from += batchSize) {
+      parts.push(
+        keep(
+          hiddenOf(
+            arch,
+            w,
+            windows.slice(from, from + batchSize),
+            tokens.slice(from, from + batchSize),
+          ),
+        ),
+      );
+      await breathe(signal);
+    }
+    const head = w.get(arch.head);
+    const hidden = keep(tidy(() => cat(parts))); // (ΣN, D)
+    const targets = windows.flatMap((x, i) => tokens[i]!.map((t) => x.ids[t]!));
+    const logProbability = logProbabilities(hidden, head, targets);
+    const logits = (from: number, count: number) =>
+      toDType(linear(narrow(hidden, 0, from, count), head), "float32");
+    const levels = natural
+      ? await naturalLevels(arch, w, windows, tokens, { signal, bos, ...(onRows && { onRows }) })
+      : undefined;
+    const rows =
+      levels && inference(() => naturalRows(levels.flat(), { logProbability, logits }, targets));
+    return over({ hidden, head, logProbability, rows, levels, starts: startsOf(tokens), tokens });
+  } finally {
+    for (const part of parts) part.dispose();
+  }
+}
+
+function hiddenOf(
+  arch: Architecture,
+  w: Weights,
+  windows: readonly Window[],
+  tokens: readonly (readonly number[])[],
+): Tensor {
+  return inference(() =>
+    tidy(() => {
+      const batch = toBatch(windows.map((x) => x.ids));
+      const width = batch.rows[0]!.length;
+      return rowsOf(
+        hiddenStates(arch, w, batch),
+        tokens.flatMap((list, b) => list.map((t) => b * width + t - 1)),
+      );
+    }),
+  );
+}
+
+function startsOf(tokens: readonly (readonly number[])[]): number[] {
+  let at = 0;
+  return tokens.map((list) => (at += list.length) - list.length);
+}
+
+type Store = {
+  hidden: Tensor;
+  head: Tensor;
+  logProbability: number[];
+  rows: NaturalRow[] | undefined;
+  levels: NaturalLevel[][] | undefined;
+  starts: number[];
+  tokens: readonly (readonly number[])[];
+};
+
+function over({ hidden, head, logProbability, rows, levels, starts, tokens }: Store): Reference {
+  return {
+    levels,
+    rowsOf(members) {
+      const index = members.flatMap((m) => tokens[m]!.map((_, i) => starts[m]! + i));
+      return {
+        logProbability: index.map((i) => logProbability[i]!),
+        natural: rows && index.map((i) => rows[i]!),
+        logits: (from, count) =>
+          toDType(
+            linear(
+              indexSelect(hidden, 0, tensor(index.slice(from, from + count), { dtype: "int64" })),
+              head,
+            ),
+            "float32",
+          ),
+      };
+    },
+    dispose: () => hidden.dispose(),
+  };
+}

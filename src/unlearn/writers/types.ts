@@ -1,0 +1,25 @@
+/** @file Where an eraser writes: what is optimised, how it reaches the forward pass, what the merged weights are. */
+import type { Trainable } from "../../models/index.ts";
+import type { Tensor } from "../../torch/index.ts";
+
+export type Writer = {
+  readonly kind: "factors" | "sparse";
+  readonly trainable: Trainable;
+  /** What the optimiser moves: float32, one per leaf, by the leaf's name. */
+  readonly variables: ReadonlyMap<string, Tensor>;
+  /** The gradient of a leaf, in the shape of its variable. */
+  readonly gradient: (leaf: string, gradient: Tensor) => Tensor;
+  /** Maps an optimiser's step on a variable to the step that is taken; absent: as it is. */
+  readonly project?: ((name: string, step: Tensor) => Tensor) | undefined;
+  /** Makes the forward pass see the variables; called after every step. */
+  readonly publish: () => void;
+  /** The changed value of a parameter, float32; undefined when it is not written to. */
+  readonly merged: (parameter: string) => Tensor | undefined;
+  /** Share of what could have been changed, for every result. */
+  readonly selection: {
+    readonly selected: number;
+    readonly total: number;
+    readonly rank: number | null;
+  };
+  readonly dispose: () => void;
+};

@@ -1,0 +1,122 @@
+/**
+ * @file Writes to chosen weights themselves: masters and moments exist for the selected ones alone, every other weight stays
+ * bit-identical. Dense is the case where all are selected. The forward pass sees masters rounded to the compute dtype.
+ */
+import {
+  plainWeights,
+  type Architecture,
+  type Leaf,
+  type Parameters,
+  type Part,
+} from "../../models/index.ts";
+import {
+  clone,
+  detach,
+  disposeAll,
+  indexCopy_,
+  indexSelect,
+  keep,
+  noGrad,
+  requiresGrad,
+  reshape,
+  tidy,
+  toDType,
+  view,
+  copy_,
+  type Tensor,
+} from "../../torch/index.ts";
+import type { Eligible } from "../scope.ts";
+import type { Writer } from "./types.ts";
+
+/** Flat indices (int64) of the selected weights of a parameter; null selects all of them. */
+export type Selected = ReadonlyMap<string, Tensor | null>;
+
+type Options = { project?: Writer["project"]; disposeProject?: () => void };
+
+/** Takes ownership of the index tensors. */
+export function weightsWriter(
+  arch: Architecture,
+  params: Parameters,
+  eligible: readonly Eligible[],
+  selected: Selected,
+  { project, disposeProject }: Options = {},
+): Writer {
+  const written = eligible.filter((e) => selected.has(e.name) && selected.get(e.name)?.size !== 0);
+  const working = new Map<string, Tensor>();
+  const masters = new Map<string, Tensor>();
+  noGrad(() => {
+    for (const { name } of written) {
+      tidy(() => {
+        const copy = keep(requiresGrad(clone(params.get(name)!)));
+        working.set(name, copy);
+        masters.set(name, keep(masterOf(detach(copy), selected.get(name)!)));
+      });
+    }
+  });
+  const now: Parameters = new Map([...params, ...working]);
+  const leaves = new Map<Part, Leaf[]>();
+  for (const { name, part } of written)
+    {leaves.set(part, [...(leaves.get(part) ?? []), { name, tensor: working.get(name)! }]);}
+  const total = eligible.reduce((sum, e) => sum + params.get(e.name)!.size, 0);
+  return {
+    kind: "sparse",
+    trainable: {
+      weights: plainWeights(arch, now),
+      leavesOf: (part) => leaves.get(part) ?? [],
+      trainedHead: working.has(arch.head) ? arch.head : undefined,
+    },
+    variables: masters,
+    gradient(name, gradient) {
+      const index = selected.get(name)!;
+      const flat =
+        index === null || index === undefined
+          ? gradient
+          : indexSelect(reshape(gradient, [-1]), 0, index);
+      return toDType(flat, "float32");
+    },
+    project,
+    publish: () =>
+      noGrad(() =>
+        masters.forEach((master, name) =>
+          tidy(() => publishOne(detach(working.get(name)!), master, selected.get(name)!)),
+        ),
+      ),
+    merged: (parameter) => {
+      const copy = working.get(parameter);
+      return copy === undefined
+        ? undefined
+        : noGrad(() =>
+            tidy(() =>
+              mergedOne(params.get(parameter)!, masters.get(parameter)!, selected.get(parameter)!),
+            ),
+          );
+    },
+    selection: {
+      selected: [...masters.values()].reduce((sum, m) => sum + m.size, 0),
+      total,
+      rank: null,
+    },
+    dispose() {
+      disposeAll([working, masters, [...selected.values()]]);
+      disposeProject?.();
+    },
+  };
+}
+
+/** A float32 copy of the selected values. */
+function masterOf(weight: Tensor, index: Tensor | null): Tensor {
+  const chosen = index === null ? clone(weight) : indexSelect(reshape(weight, [-1]), 0, index);
+  return toDType(chosen, "float32");
+}
+
+function publishOne(working: Tensor, master: Tensor, index: Tensor | null): void {
+  const rounded = toDType(master, working.dtype);
+  if (index === null) copy_(working, rounded);
+  else indexCopy_(view(working, [-1]), 0, index, rounded);
+}
+
+function mergedOne(base: Tensor, master: Tensor, index: Tensor | null): Tensor {
+  if (index === null) return clone(master);
+  const out = toDType(clone(base), "float32");
+  return reshape(indexCopy_(reshape(out, [-1]), 0, index, master), base.shape);
+}
