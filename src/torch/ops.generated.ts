@@ -91,52 +91,60 @@ export function abs(self: Tensor): Tensor {
 }
 
 /**
+ * `aten::abs_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export function abs_(self: Tensor): Tensor {
+  invoke(11, self.handle);
+  return self;
+}
+
+/**
  * `aten::exp(Tensor self) -> Tensor`
  */
 export function exp(self: Tensor): Tensor {
-  return made(invoke(11, self.handle) as number);
+  return made(invoke(12, self.handle) as number);
 }
 
 /**
  * `aten::log(Tensor self) -> Tensor`
  */
 export function log(self: Tensor): Tensor {
-  return made(invoke(12, self.handle) as number);
+  return made(invoke(13, self.handle) as number);
 }
 
 /**
  * `aten::sqrt(Tensor self) -> Tensor`
  */
 export function sqrt(self: Tensor): Tensor {
-  return made(invoke(13, self.handle) as number);
+  return made(invoke(14, self.handle) as number);
 }
 
 /**
  * `aten::rsqrt(Tensor self) -> Tensor`
  */
 export function rsqrt(self: Tensor): Tensor {
-  return made(invoke(14, self.handle) as number);
+  return made(invoke(15, self.handle) as number);
 }
 
 /**
  * `aten::cos(Tensor self) -> Tensor`
  */
 export function cos(self: Tensor): Tensor {
-  return made(invoke(15, self.handle) as number);
+  return made(invoke(16, self.handle) as number);
 }
 
 /**
  * `aten::sin(Tensor self) -> Tensor`
  */
 export function sin(self: Tensor): Tensor {
-  return made(invoke(16, self.handle) as number);
+  return made(invoke(17, self.handle) as number);
 }
 
 /**
  * `aten::sign(Tensor self) -> Tensor`
  */
 export function sign(self: Tensor): Tensor {
-  return made(invoke(17, self.handle) as number);
+  return made(invoke(18, self.handle) as number);
 }
 
 /**
@@ -146,35 +154,35 @@ export function clamp(
   self: Tensor,
   o: { min?: number | null | undefined; max?: number | null | undefined } = {},
 ): Tensor {
-  return made(invoke(18, self.handle, o.min, o.max) as number);
+  return made(invoke(19, self.handle, o.min, o.max) as number);
 }
 
 /**
  * `aten::maximum(Tensor self, Tensor other) -> Tensor`
  */
 export function maximum(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(19, self.handle, other.handle) as number);
+  return made(invoke(20, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::minimum(Tensor self, Tensor other) -> Tensor`
  */
 export function minimum(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(20, self.handle, other.handle) as number);
+  return made(invoke(21, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::outer(Tensor self, Tensor vec2) -> Tensor`
  */
 export function outer(self: Tensor, vec2: Tensor): Tensor {
-  return made(invoke(21, self.handle, vec2.handle) as number);
+  return made(invoke(22, self.handle, vec2.handle) as number);
 }
 
 /**
  * `aten::add_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)`
  */
 export function add_(self: Tensor, other: Tensor, o: { alpha?: number | undefined } = {}): Tensor {
-  invoke(22, self.handle, other.handle, o.alpha);
+  invoke(23, self.handle, other.handle, o.alpha);
   return self;
 }
 
@@ -186,7 +194,7 @@ export function addScalar_(
   other: number,
   o: { alpha?: number | undefined } = {},
 ): Tensor {
-  invoke(23, self.handle, other, o.alpha);
+  invoke(24, self.handle, other, o.alpha);
   return self;
 }
 
@@ -194,7 +202,7 @@ export function addScalar_(
  * `aten::sub_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)`
  */
 export function sub_(self: Tensor, other: Tensor, o: { alpha?: number | undefined } = {}): Tensor {
-  invoke(24, self.handle, other.handle, o.alpha);
+  invoke(25, self.handle, other.handle, o.alpha);
   return self;
 }
 
@@ -202,7 +210,7 @@ export function sub_(self: Tensor, other: Tensor, o: { alpha?: number | undefine
  * `aten::mul_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
  */
 export function mul_(self: Tensor, other: Tensor): Tensor {
-  invoke(25, self.handle, other.handle);
+  invoke(26, self.handle, other.handle);
   return self;
 }
 
@@ -210,7 +218,7 @@ export function mul_(self: Tensor, other: Tensor): Tensor {
  * `aten::mul_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`
  */
 export function mulScalar_(self: Tensor, other: number): Tensor {
-  invoke(26, self.handle, other);
+  invoke(27, self.handle, other);
   return self;
 }
 
@@ -218,7 +226,7 @@ export function mulScalar_(self: Tensor, other: number): Tensor {
  * `aten::div_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
  */
 export function div_(self: Tensor, other: Tensor): Tensor {
-  invoke(27, self.handle, other.handle);
+  invoke(28, self.handle, other.handle);
   return self;
 }
 
@@ -226,7 +234,7 @@ export function div_(self: Tensor, other: Tensor): Tensor {
  * `aten::exp_(Tensor(a!) self) -> Tensor(a!)`
  */
 export function exp_(self: Tensor): Tensor {
-  invoke(28, self.handle);
+  invoke(29, self.handle);
   return self;
 }
 
@@ -234,7 +242,7 @@ export function exp_(self: Tensor): Tensor {
  * `aten::relu_(Tensor(a!) self) -> Tensor(a!)`
  */
 export function relu_(self: Tensor): Tensor {
-  invoke(29, self.handle);
+  invoke(30, self.handle);
   return self;
 }
 
@@ -247,7 +255,7 @@ export function addcmul_(
   tensor2: Tensor,
   o: { value?: number | undefined } = {},
 ): Tensor {
-  invoke(30, self.handle, tensor1.handle, tensor2.handle, o.value);
+  invoke(31, self.handle, tensor1.handle, tensor2.handle, o.value);
   return self;
 }
 
@@ -260,7 +268,7 @@ export function addmm_(
   mat2: Tensor,
   o: { beta?: number | undefined; alpha?: number | undefined } = {},
 ): Tensor {
-  invoke(31, self.handle, mat1.handle, mat2.handle, o.beta, o.alpha);
+  invoke(32, self.handle, mat1.handle, mat2.handle, o.beta, o.alpha);
   return self;
 }
 
@@ -272,7 +280,7 @@ export function copy_(
   src: Tensor,
   o: { nonBlocking?: boolean | undefined } = {},
 ): Tensor {
-  invoke(32, self.handle, src.handle, o.nonBlocking);
+  invoke(33, self.handle, src.handle, o.nonBlocking);
   return self;
 }
 
@@ -280,7 +288,7 @@ export function copy_(
  * `aten::zero_(Tensor(a!) self) -> Tensor(a!)`
  */
 export function zero_(self: Tensor): Tensor {
-  invoke(33, self.handle);
+  invoke(34, self.handle);
   return self;
 }
 
@@ -288,7 +296,7 @@ export function zero_(self: Tensor): Tensor {
  * `aten::fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)`
  */
 export function fill_(self: Tensor, value: number): Tensor {
-  invoke(34, self.handle, value);
+  invoke(35, self.handle, value);
   return self;
 }
 
@@ -299,7 +307,7 @@ export function clamp_(
   self: Tensor,
   o: { min?: number | null | undefined; max?: number | null | undefined } = {},
 ): Tensor {
-  invoke(35, self.handle, o.min, o.max);
+  invoke(36, self.handle, o.min, o.max);
   return self;
 }
 
@@ -307,42 +315,42 @@ export function clamp_(
  * `aten::relu(Tensor self) -> Tensor`
  */
 export function relu(self: Tensor): Tensor {
-  return made(invoke(36, self.handle) as number);
+  return made(invoke(37, self.handle) as number);
 }
 
 /**
  * `aten::silu(Tensor self) -> Tensor`
  */
 export function silu(self: Tensor): Tensor {
-  return made(invoke(37, self.handle) as number);
+  return made(invoke(38, self.handle) as number);
 }
 
 /**
  * `aten::gelu(Tensor self, *, str approximate="none") -> Tensor`
  */
 export function gelu(self: Tensor, o: { approximate?: string | undefined } = {}): Tensor {
-  return made(invoke(38, self.handle, o.approximate) as number);
+  return made(invoke(39, self.handle, o.approximate) as number);
 }
 
 /**
  * `aten::tanh(Tensor self) -> Tensor`
  */
 export function tanh(self: Tensor): Tensor {
-  return made(invoke(39, self.handle) as number);
+  return made(invoke(40, self.handle) as number);
 }
 
 /**
  * `aten::sigmoid(Tensor self) -> Tensor`
  */
 export function sigmoid(self: Tensor): Tensor {
-  return made(invoke(40, self.handle) as number);
+  return made(invoke(41, self.handle) as number);
 }
 
 /**
  * `aten::log_sigmoid(Tensor self) -> Tensor`
  */
 export function logSigmoid(self: Tensor): Tensor {
-  return made(invoke(41, self.handle) as number);
+  return made(invoke(42, self.handle) as number);
 }
 
 /**
@@ -360,7 +368,7 @@ export function layerNorm(
 ): Tensor {
   return made(
     invoke(
-      42,
+      43,
       input.handle,
       normalizedShape,
       o.weight?.handle,
@@ -379,28 +387,28 @@ export function rmsNorm(
   normalizedShape: readonly number[],
   o: { weight?: Tensor | null | undefined; eps?: number | null | undefined } = {},
 ): Tensor {
-  return made(invoke(43, input.handle, normalizedShape, o.weight?.handle, o.eps) as number);
+  return made(invoke(44, input.handle, normalizedShape, o.weight?.handle, o.eps) as number);
 }
 
 /**
  * `aten::matmul(Tensor self, Tensor other) -> Tensor`
  */
 export function matmul(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(44, self.handle, other.handle) as number);
+  return made(invoke(45, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::mm(Tensor self, Tensor mat2) -> Tensor`
  */
 export function mm(self: Tensor, mat2: Tensor): Tensor {
-  return made(invoke(45, self.handle, mat2.handle) as number);
+  return made(invoke(46, self.handle, mat2.handle) as number);
 }
 
 /**
  * `aten::mm.out(Tensor self, Tensor mat2, *, Tensor(a!) out) -> Tensor(a!)`
  */
 export function mmOut(self: Tensor, mat2: Tensor, out: Tensor): Tensor {
-  invoke(46, self.handle, mat2.handle, out.handle);
+  invoke(47, self.handle, mat2.handle, out.handle);
   return out;
 }
 
@@ -413,7 +421,7 @@ export function addmm(
   mat2: Tensor,
   o: { beta?: number | undefined; alpha?: number | undefined } = {},
 ): Tensor {
-  return made(invoke(47, self.handle, mat1.handle, mat2.handle, o.beta, o.alpha) as number);
+  return made(invoke(48, self.handle, mat1.handle, mat2.handle, o.beta, o.alpha) as number);
 }
 
 /**
@@ -424,7 +432,7 @@ export function linear(
   weight: Tensor,
   o: { bias?: Tensor | null | undefined } = {},
 ): Tensor {
-  return made(invoke(48, input.handle, weight.handle, o.bias?.handle) as number);
+  return made(invoke(49, input.handle, weight.handle, o.bias?.handle) as number);
 }
 
 /**
@@ -445,7 +453,7 @@ export function scaledDotProductAttention(
 ): Tensor {
   return made(
     invoke(
-      49,
+      50,
       query.handle,
       key.handle,
       value.handle,
@@ -462,7 +470,7 @@ export function scaledDotProductAttention(
  * `aten::linalg_eigh(Tensor self, str UPLO="L") -> (Tensor eigenvalues, Tensor eigenvectors)`
  */
 export function eigh(self: Tensor, o: { UPLO?: string | undefined } = {}): [Tensor, Tensor] {
-  const r = invoke(50, self.handle, o.UPLO) as number[];
+  const r = invoke(51, self.handle, o.UPLO) as number[];
   return [made(r[0]!), made(r[1]!)];
 }
 
@@ -470,14 +478,14 @@ export function eigh(self: Tensor, o: { UPLO?: string | undefined } = {}): [Tens
  * `aten::linalg_cholesky(Tensor self, *, bool upper=False) -> Tensor`
  */
 export function cholesky(self: Tensor, o: { upper?: boolean | undefined } = {}): Tensor {
-  return made(invoke(51, self.handle, o.upper) as number);
+  return made(invoke(52, self.handle, o.upper) as number);
 }
 
 /**
  * `aten::linalg_qr(Tensor A, str mode="reduced") -> (Tensor Q, Tensor R)`
  */
 export function qr(A: Tensor, o: { mode?: string | undefined } = {}): [Tensor, Tensor] {
-  const r = invoke(52, A.handle, o.mode) as number[];
+  const r = invoke(53, A.handle, o.mode) as number[];
   return [made(r[0]!), made(r[1]!)];
 }
 
@@ -490,7 +498,7 @@ export function solveTriangular(
   upper: boolean,
   o: { left?: boolean | undefined; unitriangular?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(53, self.handle, B.handle, upper, o.left, o.unitriangular) as number);
+  return made(invoke(54, self.handle, B.handle, upper, o.left, o.unitriangular) as number);
 }
 
 /**
@@ -505,21 +513,21 @@ export function vectorNorm(
     dtype?: DType | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(54, self.handle, o.ord, o.dim, o.keepdim, o.dtype) as number);
+  return made(invoke(55, self.handle, o.ord, o.dim, o.keepdim, o.dtype) as number);
 }
 
 /**
  * `aten::triu(Tensor self, SymInt diagonal=0) -> Tensor`
  */
 export function triu(self: Tensor, o: { diagonal?: number | undefined } = {}): Tensor {
-  return made(invoke(55, self.handle, o.diagonal) as number);
+  return made(invoke(56, self.handle, o.diagonal) as number);
 }
 
 /**
  * `aten::tril(Tensor self, SymInt diagonal=0) -> Tensor`
  */
 export function tril(self: Tensor, o: { diagonal?: number | undefined } = {}): Tensor {
-  return made(invoke(56, self.handle, o.diagonal) as number);
+  return made(invoke(57, self.handle, o.diagonal) as number);
 }
 
 /**
@@ -529,14 +537,14 @@ export function diagonal(
   self: Tensor,
   o: { offset?: number | undefined; dim1?: number | undefined; dim2?: number | undefined } = {},
 ): Tensor {
-  return made(invoke(57, self.handle, o.offset, o.dim1, o.dim2) as number);
+  return made(invoke(58, self.handle, o.offset, o.dim1, o.dim2) as number);
 }
 
 /**
  * `aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor`
  */
 export function sum(self: Tensor, o: { dtype?: DType | null | undefined } = {}): Tensor {
-  return made(invoke(58, self.handle, o.dtype) as number);
+  return made(invoke(59, self.handle, o.dtype) as number);
 }
 
 /**
@@ -547,14 +555,14 @@ export function sumDim(
   dim: number | readonly number[] | null,
   o: { keepdim?: boolean | undefined; dtype?: DType | null | undefined } = {},
 ): Tensor {
-  return made(invoke(59, self.handle, dim, o.keepdim, o.dtype) as number);
+  return made(invoke(60, self.handle, dim, o.keepdim, o.dtype) as number);
 }
 
 /**
  * `aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor`
  */
 export function mean(self: Tensor, o: { dtype?: DType | null | undefined } = {}): Tensor {
-  return made(invoke(60, self.handle, o.dtype) as number);
+  return made(invoke(61, self.handle, o.dtype) as number);
 }
 
 /**
@@ -565,14 +573,14 @@ export function meanDim(
   dim: number | readonly number[] | null,
   o: { keepdim?: boolean | undefined; dtype?: DType | null | undefined } = {},
 ): Tensor {
-  return made(invoke(61, self.handle, dim, o.keepdim, o.dtype) as number);
+  return made(invoke(62, self.handle, dim, o.keepdim, o.dtype) as number);
 }
 
 /**
  * `aten::max(Tensor self) -> Tensor`
  */
 export function maxAll(self: Tensor): Tensor {
-  return made(invoke(62, self.handle) as number);
+  return made(invoke(63, self.handle) as number);
 }
 
 /**
@@ -582,7 +590,7 @@ export function amax(
   self: Tensor,
   o: { dim?: number | readonly number[] | undefined; keepdim?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(63, self.handle, o.dim, o.keepdim) as number);
+  return made(invoke(64, self.handle, o.dim, o.keepdim) as number);
 }
 
 /**
@@ -593,7 +601,7 @@ export function maxDim(
   dim: number,
   o: { keepdim?: boolean | undefined } = {},
 ): [Tensor, Tensor] {
-  const r = invoke(64, self.handle, dim, o.keepdim) as number[];
+  const r = invoke(65, self.handle, dim, o.keepdim) as number[];
   return [made(r[0]!), made(r[1]!)];
 }
 
@@ -604,7 +612,7 @@ export function argmax(
   self: Tensor,
   o: { dim?: number | null | undefined; keepdim?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(65, self.handle, o.dim, o.keepdim) as number);
+  return made(invoke(66, self.handle, o.dim, o.keepdim) as number);
 }
 
 /**
@@ -615,7 +623,7 @@ export function logsumexp(
   dim: number | readonly number[],
   o: { keepdim?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(66, self.handle, dim, o.keepdim) as number);
+  return made(invoke(67, self.handle, dim, o.keepdim) as number);
 }
 
 /**
@@ -626,7 +634,7 @@ export function softmax(
   dim: number,
   o: { dtype?: DType | null | undefined } = {},
 ): Tensor {
-  return made(invoke(67, self.handle, dim, o.dtype) as number);
+  return made(invoke(68, self.handle, dim, o.dtype) as number);
 }
 
 /**
@@ -637,7 +645,7 @@ export function logSoftmax(
   dim: number,
   o: { dtype?: DType | null | undefined } = {},
 ): Tensor {
-  return made(invoke(68, self.handle, dim, o.dtype) as number);
+  return made(invoke(69, self.handle, dim, o.dtype) as number);
 }
 
 /**
@@ -648,7 +656,7 @@ export function cumsum(
   dim: number,
   o: { dtype?: DType | null | undefined } = {},
 ): Tensor {
-  return made(invoke(69, self.handle, dim, o.dtype) as number);
+  return made(invoke(70, self.handle, dim, o.dtype) as number);
 }
 
 /**
@@ -659,7 +667,7 @@ export function topk(
   k: number,
   o: { dim?: number | undefined; largest?: boolean | undefined; sorted?: boolean | undefined } = {},
 ): [Tensor, Tensor] {
-  const r = invoke(70, self.handle, k, o.dim, o.largest, o.sorted) as number[];
+  const r = invoke(71, self.handle, k, o.dim, o.largest, o.sorted) as number[];
   return [made(r[0]!), made(r[1]!)];
 }
 
@@ -670,7 +678,7 @@ export function sort(
   self: Tensor,
   o: { dim?: number | undefined; descending?: boolean | undefined } = {},
 ): [Tensor, Tensor] {
-  const r = invoke(71, self.handle, o.dim, o.descending) as number[];
+  const r = invoke(72, self.handle, o.dim, o.descending) as number[];
   return [made(r[0]!), made(r[1]!)];
 }
 
@@ -678,126 +686,126 @@ export function sort(
  * `aten::all(Tensor self) -> Tensor`
  */
 export function all(self: Tensor): Tensor {
-  return made(invoke(72, self.handle) as number);
+  return made(invoke(73, self.handle) as number);
 }
 
 /**
  * `aten::any(Tensor self) -> Tensor`
  */
 export function any(self: Tensor): Tensor {
-  return made(invoke(73, self.handle) as number);
+  return made(invoke(74, self.handle) as number);
 }
 
 /**
  * `aten::isfinite(Tensor self) -> Tensor`
  */
 export function isfinite(self: Tensor): Tensor {
-  return made(invoke(74, self.handle) as number);
+  return made(invoke(75, self.handle) as number);
 }
 
 /**
  * `aten::equal(Tensor self, Tensor other) -> bool`
  */
 export function equal(self: Tensor, other: Tensor): boolean {
-  return invoke(75, self.handle, other.handle) as boolean;
+  return invoke(76, self.handle, other.handle) as boolean;
 }
 
 /**
  * `aten::nonzero(Tensor self) -> Tensor`
  */
 export function nonzero(self: Tensor): Tensor {
-  return made(invoke(76, self.handle) as number);
+  return made(invoke(77, self.handle) as number);
 }
 
 /**
  * `aten::eq.Tensor(Tensor self, Tensor other) -> Tensor`
  */
 export function eq(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(77, self.handle, other.handle) as number);
+  return made(invoke(78, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::eq.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function eqScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(78, self.handle, other) as number);
+  return made(invoke(79, self.handle, other) as number);
 }
 
 /**
  * `aten::gt.Tensor(Tensor self, Tensor other) -> Tensor`
  */
 export function gt(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(79, self.handle, other.handle) as number);
+  return made(invoke(80, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::lt.Tensor(Tensor self, Tensor other) -> Tensor`
  */
 export function ltTensor(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(80, self.handle, other.handle) as number);
+  return made(invoke(81, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::gt.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function gtScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(81, self.handle, other) as number);
+  return made(invoke(82, self.handle, other) as number);
 }
 
 /**
  * `aten::ge.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function geScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(82, self.handle, other) as number);
+  return made(invoke(83, self.handle, other) as number);
 }
 
 /**
  * `aten::lt.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function ltScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(83, self.handle, other) as number);
+  return made(invoke(84, self.handle, other) as number);
 }
 
 /**
  * `aten::le.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function leScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(84, self.handle, other) as number);
+  return made(invoke(85, self.handle, other) as number);
 }
 
 /**
  * `aten::logical_and(Tensor self, Tensor other) -> Tensor`
  */
 export function logicalAnd(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(85, self.handle, other.handle) as number);
+  return made(invoke(86, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::logical_not(Tensor self) -> Tensor`
  */
 export function logicalNot(self: Tensor): Tensor {
-  return made(invoke(86, self.handle) as number);
+  return made(invoke(87, self.handle) as number);
 }
 
 /**
  * `aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor`
  */
 export function where(condition: Tensor, self: Tensor, other: Tensor): Tensor {
-  return made(invoke(87, condition.handle, self.handle, other.handle) as number);
+  return made(invoke(88, condition.handle, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor`
  */
 export function maskedFill(self: Tensor, mask: Tensor, value: number): Tensor {
-  return made(invoke(88, self.handle, mask.handle, value) as number);
+  return made(invoke(89, self.handle, mask.handle, value) as number);
 }
 
 /**
  * `aten::masked_fill_.Scalar(Tensor(a!) self, Tensor mask, Scalar value) -> Tensor(a!)`
  */
 export function maskedFill_(self: Tensor, mask: Tensor, value: number): Tensor {
-  invoke(89, self.handle, mask.handle, value);
+  invoke(90, self.handle, mask.handle, value);
   return self;
 }
 
@@ -805,28 +813,28 @@ export function maskedFill_(self: Tensor, mask: Tensor, value: number): Tensor {
  * `aten::view(Tensor(a) self, SymInt[] size) -> Tensor(a)`
  */
 export function view(self: Tensor, size: readonly number[]): Tensor {
-  return made(invoke(90, self.handle, size) as number);
+  return made(invoke(91, self.handle, size) as number);
 }
 
 /**
  * `aten::reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)`
  */
 export function reshape(self: Tensor, shape: readonly number[]): Tensor {
-  return made(invoke(91, self.handle, shape) as number);
+  return made(invoke(92, self.handle, shape) as number);
 }
 
 /**
  * `aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)`
  */
 export function transpose(self: Tensor, dim0: number, dim1: number): Tensor {
-  return made(invoke(92, self.handle, dim0, dim1) as number);
+  return made(invoke(93, self.handle, dim0, dim1) as number);
 }
 
 /**
  * `aten::t(Tensor(a) self) -> Tensor(a)`
  */
 export function t(self: Tensor): Tensor {
-  return made(invoke(93, self.handle) as number);
+  return made(invoke(94, self.handle) as number);
 }
 
 /**
@@ -837,21 +845,21 @@ export function expand(
   size: readonly number[],
   o: { implicit?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(94, self.handle, size, o.implicit) as number);
+  return made(invoke(95, self.handle, size, o.implicit) as number);
 }
 
 /**
  * `aten::unsqueeze(Tensor(a) self, int dim) -> Tensor(a)`
  */
 export function unsqueeze(self: Tensor, dim: number): Tensor {
-  return made(invoke(95, self.handle, dim) as number);
+  return made(invoke(96, self.handle, dim) as number);
 }
 
 /**
  * `aten::squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)`
  */
 export function squeeze(self: Tensor, dim: number): Tensor {
-  return made(invoke(96, self.handle, dim) as number);
+  return made(invoke(97, self.handle, dim) as number);
 }
 
 /**
@@ -866,77 +874,77 @@ export function slice(
     step?: number | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(97, self.handle, o.dim, o.start, o.end, o.step) as number);
+  return made(invoke(98, self.handle, o.dim, o.start, o.end, o.step) as number);
 }
 
 /**
  * `aten::select.int(Tensor(a) self, int dim, SymInt index) -> Tensor(a)`
  */
 export function select(self: Tensor, dim: number, index: number): Tensor {
-  return made(invoke(98, self.handle, dim, index) as number);
+  return made(invoke(99, self.handle, dim, index) as number);
 }
 
 /**
  * `aten::narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)`
  */
 export function narrow(self: Tensor, dim: number, start: number, length: number): Tensor {
-  return made(invoke(99, self.handle, dim, start, length) as number);
+  return made(invoke(100, self.handle, dim, start, length) as number);
 }
 
 /**
  * `aten::cat(Tensor[] tensors, int dim=0) -> Tensor`
  */
 export function cat(tensors: readonly Tensor[], o: { dim?: number | undefined } = {}): Tensor {
-  return made(invoke(100, tensors.map(handleOf), o.dim) as number);
+  return made(invoke(101, tensors.map(handleOf), o.dim) as number);
 }
 
 /**
  * `aten::stack(Tensor[] tensors, int dim=0) -> Tensor`
  */
 export function stack(tensors: readonly Tensor[], o: { dim?: number | undefined } = {}): Tensor {
-  return made(invoke(101, tensors.map(handleOf), o.dim) as number);
+  return made(invoke(102, tensors.map(handleOf), o.dim) as number);
 }
 
 /**
  * `aten::contiguous(Tensor(a) self, *, MemoryFormat memory_format=0) -> Tensor(a)`
  */
 export function contiguous(self: Tensor): Tensor {
-  return made(invoke(102, self.handle) as number);
+  return made(invoke(103, self.handle) as number);
 }
 
 /**
  * `aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor`
  */
 export function clone(self: Tensor): Tensor {
-  return made(invoke(103, self.handle) as number);
+  return made(invoke(104, self.handle) as number);
 }
 
 /**
  * `aten::detach(Tensor(a) self) -> Tensor(a)`
  */
 export function detach(self: Tensor): Tensor {
-  return made(invoke(104, self.handle) as number);
+  return made(invoke(105, self.handle) as number);
 }
 
 /**
  * `aten::alias(Tensor(a) self) -> Tensor(a)`
  */
 export function alias(self: Tensor): Tensor {
-  return made(invoke(105, self.handle) as number);
+  return made(invoke(106, self.handle) as number);
 }
 
 /**
  * `aten::flip(Tensor self, int[] dims) -> Tensor`
  */
 export function flip(self: Tensor, dims: readonly number[]): Tensor {
-  return made(invoke(106, self.handle, dims) as number);
+  return made(invoke(107, self.handle, dims) as number);
 }
 
 /**
  * `aten::index_select(Tensor self, int dim, Tensor index) -> Tensor`
  */
 export function indexSelect(self: Tensor, dim: number, index: Tensor): Tensor {
-  return made(invoke(107, self.handle, dim, index.handle) as number);
+  return made(invoke(108, self.handle, dim, index.handle) as number);
 }
 
 /**
@@ -948,14 +956,14 @@ export function gather(
   index: Tensor,
   o: { sparseGrad?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(108, self.handle, dim, index.handle, o.sparseGrad) as number);
+  return made(invoke(109, self.handle, dim, index.handle, o.sparseGrad) as number);
 }
 
 /**
  * `aten::index_copy_(Tensor(a!) self, int dim, Tensor index, Tensor source) -> Tensor(a!)`
  */
 export function indexCopy_(self: Tensor, dim: number, index: Tensor, source: Tensor): Tensor {
-  invoke(109, self.handle, dim, index.handle, source.handle);
+  invoke(110, self.handle, dim, index.handle, source.handle);
   return self;
 }
 
@@ -970,7 +978,7 @@ export function indexAdd_(
   source: Tensor,
   o: { alpha?: number | undefined } = {},
 ): Tensor {
-  invoke(110, self.handle, dim, index.handle, source.handle, o.alpha);
+  invoke(111, self.handle, dim, index.handle, source.handle, o.alpha);
   return self;
 }
 
@@ -978,7 +986,7 @@ export function indexAdd_(
  * `aten::scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)`
  */
 export function scatterAdd_(self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor {
-  invoke(111, self.handle, dim, index.handle, src.handle);
+  invoke(112, self.handle, dim, index.handle, src.handle);
   return self;
 }
 
@@ -986,7 +994,7 @@ export function scatterAdd_(self: Tensor, dim: number, index: Tensor, src: Tenso
  * `aten::scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor`
  */
 export function scatterTo(self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor {
-  return made(invoke(112, self.handle, dim, index.handle, src.handle) as number);
+  return made(invoke(113, self.handle, dim, index.handle, src.handle) as number);
 }
 
 /**
@@ -1002,7 +1010,7 @@ export function arange(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(113, start, end, o.step, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(114, start, end, o.step, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1016,7 +1024,7 @@ export function zeros(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(114, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(115, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1030,7 +1038,7 @@ export function ones(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(115, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(116, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1045,7 +1053,7 @@ export function full(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(116, size, fillValue, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(117, size, fillValue, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1059,7 +1067,7 @@ export function empty(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(117, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(118, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1073,7 +1081,7 @@ export function zerosLike(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(118, self.handle, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(119, self.handle, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1087,7 +1095,7 @@ export function eye(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(119, n, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(120, n, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1101,7 +1109,7 @@ export function randn(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(120, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(121, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1115,7 +1123,7 @@ export function randperm(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(121, n, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(122, n, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1129,7 +1137,7 @@ export function rand(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(122, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(123, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1141,7 +1149,7 @@ export function multinomial(
   numSamples: number,
   o: { replacement?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(123, self.handle, numSamples, o.replacement) as number);
+  return made(invoke(124, self.handle, numSamples, o.replacement) as number);
 }
 
 /**
@@ -1157,7 +1165,7 @@ export function toCopy(
   } = {},
 ): Tensor {
   return made(
-    invoke(124, self.handle, o.dtype, undefined, o.device, o.pinMemory, o.nonBlocking) as number,
+    invoke(125, self.handle, o.dtype, undefined, o.device, o.pinMemory, o.nonBlocking) as number,
   );
 }
 
@@ -1175,7 +1183,7 @@ export function embedding(
   } = {},
 ): Tensor {
   return made(
-    invoke(125, weight.handle, indices.handle, o.paddingIdx, o.scaleGradByFreq, o.sparse) as number,
+    invoke(126, weight.handle, indices.handle, o.paddingIdx, o.scaleGradByFreq, o.sparse) as number,
   );
 }
 
@@ -1200,7 +1208,7 @@ export function fusedAdamW_(
   o: { gradScale?: Tensor | null | undefined; foundInf?: Tensor | null | undefined } = {},
 ): void {
   invoke(
-    126,
+    127,
     self.map(handleOf),
     grads.map(handleOf),
     expAvgs.map(handleOf),
@@ -1224,5 +1232,5 @@ export function fusedAdamW_(
  * Guarded: an integer division by zero raises SIGFPE. Use guarded.ts.
  */
 export function floorDivide(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(127, self.handle, other.handle) as number);
+  return made(invoke(128, self.handle, other.handle) as number);
 }

@@ -15,6 +15,7 @@ export const OPS = {
   powScalar: "aten::pow.Tensor_Scalar",
   neg: "aten::neg",
   abs: "aten::abs",
+  abs_: "aten::abs_",
   exp: "aten::exp",
   log: "aten::log",
   sqrt: "aten::sqrt",

@@ -11,6 +11,7 @@ export {
   powScalar,
   neg,
   abs,
+  abs_,
   exp,
   log,
   sqrt,

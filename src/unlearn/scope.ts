@@ -11,20 +11,24 @@ export type Eligible = { readonly name: string; readonly part: Part };
 export function eligibleParameters(arch: Architecture, scope: Scope): Eligible[] {
   const list: Eligible[] = [];
   const others = scope === "all" || scope === "no-embeddings";
-  if (scope === "all")
-    {list.push(...arch.parts.embed.map((name) => ({ name, part: "embed" as const })));}
+  if (scope === "all") {
+    list.push(...arch.parts.embed.map((name) => ({ name, part: "embed" as const })));
+  }
   for (let block = 0; block < arch.layers; block++) {
     if (others) list.push(...arch.parts.blocks[block]!.map((name) => ({ name, part: block })));
     for (const l of arch.linears) {
-      if (l.block !== block || ((scope === "mlp" || scope === "attention") && l.kind !== scope))
-        {continue;}
+      if (l.block !== block || ((scope === "mlp" || scope === "attention") && l.kind !== scope)) {
+        continue;
+      }
       list.push({ name: `${l.name}.weight`, part: block });
-      if (others && arch.shapes.has(`${l.name}.bias`))
-        {list.push({ name: `${l.name}.bias`, part: block });}
+      if (others && arch.shapes.has(`${l.name}.bias`)) {
+        list.push({ name: `${l.name}.bias`, part: block });
+      }
     }
   }
   if (others) list.push(...arch.parts.final.map((name) => ({ name, part: "final" as const })));
-  if (scope === "all" && !arch.parts.embed.includes(arch.head))
-    {list.push({ name: arch.head, part: "final" });}
+  if (scope === "all" && !arch.parts.embed.includes(arch.head)) {
+    list.push({ name: arch.head, part: "final" });
+  }
   return list;
 }

@@ -47,8 +47,9 @@ export function factorsWriter(
   for (const l of layers) {
     const u = directions.get(l.name)!;
     const rank = u.shape[1]!;
-    if (!narrow.has(u))
-      {narrow.set(u, dtype === "float32" ? u : keep(tidy(() => keep(toDType(u, dtype)))));}
+    if (!narrow.has(u)) {
+      narrow.set(u, dtype === "float32" ? u : keep(tidy(() => keep(toDType(u, dtype)))));
+    }
     tidy(() => {
       factors.set(l.name, keep(zeros([l.outFeatures, rank])));
       seen.set(l.name, keep(requiresGrad(zeros([l.outFeatures, rank], { dtype }))));

@@ -55,8 +55,9 @@ export function weightsWriter(
   });
   const now: Parameters = new Map([...params, ...working]);
   const leaves = new Map<Part, Leaf[]>();
-  for (const { name, part } of written)
-    {leaves.set(part, [...(leaves.get(part) ?? []), { name, tensor: working.get(name)! }]);}
+  for (const { name, part } of written) {
+    leaves.set(part, [...(leaves.get(part) ?? []), { name, tensor: working.get(name)! }]);
+  }
   const total = eligible.reduce((sum, e) => sum + params.get(e.name)!.size, 0);
   return {
     kind: "sparse",
@@ -103,13 +104,13 @@ export function weightsWriter(
   };
 }
 
-/** A float32 copy of the selected values. */
+/** The selected values in float32; dense float32 weights are their own master. */
 function masterOf(weight: Tensor, index: Tensor | null): Tensor {
-  const chosen = index === null ? clone(weight) : indexSelect(reshape(weight, [-1]), 0, index);
-  return toDType(chosen, "float32");
+  return toDType(index === null ? weight : indexSelect(reshape(weight, [-1]), 0, index), "float32");
 }
 
 function publishOne(working: Tensor, master: Tensor, index: Tensor | null): void {
+  if (index === null && working.dtype === "float32") return; // one and the same memory
   const rounded = toDType(master, working.dtype);
   if (index === null) copy_(working, rounded);
   else indexCopy_(view(working, [-1]), 0, index, rounded);

@@ -1,0 +1,10 @@
+/** @file emso, the default: entropy raised to its natural level, written in contrastive directions (METHOD.md section 1c). */
+import { COMMON, type Method } from "./types.ts";
+
+export const emso: Method = {
+  name: "emso",
+  summary:
+    "entropy to its natural level, written in directions that only the forget set excites (default)",
+  origin: "ours",
+  settings: { ...COMMON, loss: "natural", select: "directions", scope: "linear", lr: 8e-5 },
+};

@@ -1,0 +1,52 @@
+/** @file A method is a loss, a selector and the settings they were found to work with; flags override any of them. */
+import type { LossName } from "../losses/index.ts";
+import type { OptimiserName } from "../optimiser.ts";
+import type { Positions } from "../rows.ts";
+import type { Scope } from "../scope.ts";
+import type { Per } from "../select/types.ts";
+
+export type MethodSettings = {
+  readonly loss: LossName;
+  readonly select: string;
+  readonly fraction: number;
+  readonly per: Per;
+  readonly scope: Scope;
+  readonly rank: number;
+  readonly ridge: number;
+  readonly project: "self" | "none";
+  readonly positions: Positions;
+  readonly optimiser: OptimiserName;
+  readonly lr: number;
+  readonly warmup: number;
+  readonly epochs: number;
+  readonly batch: number;
+  readonly beta: number;
+  readonly gamma: number;
+  readonly hinge: number;
+};
+
+export type Method = {
+  readonly name: string;
+  readonly summary: string;
+  readonly origin: "paper" | "reconstruction" | "ours";
+  readonly settings: MethodSettings;
+};
+
+/** What methods agree on unless they say otherwise. */
+export const COMMON = {
+  select: "dense",
+  fraction: 1,
+  per: "global",
+  scope: "all",
+  rank: 64,
+  ridge: 0.02,
+  project: "none",
+  positions: "all",
+  optimiser: "adamw",
+  warmup: 4,
+  epochs: 40,
+  batch: 8,
+  beta: 0.1,
+  gamma: 10,
+  hinge: 1,
+} as const satisfies Partial<MethodSettings>;

@@ -1,0 +1,76 @@
+/** @file Contrastive directions by gradient (METHOD.md section 1c, b): where the erasing loss pushes and ordinary text is quiet. */
+import {
+  div,
+  disposeAll,
+  keep,
+  matmul,
+  t,
+  tidy,
+  vectorNorm,
+  type Tensor,
+} from "../../torch/index.ts";
+import { forgetGradients } from "./gradients.ts";
+import { linearsReading } from "./directions.ts";
+import { eachBlockMoments } from "./moments.ts";
+import { leadingDirections, unwhiten, whitener } from "./subspace.ts";
+import type { Selector } from "./types.ts";
+
+/** V = leading right singular vectors of G L⁻ᵀ, G = ∇W of the erasing loss at θ0; U = L⁻ᵀ V with unit columns, per layer. */
+export const directionsGradient: Selector = {
+  name: "directions-gradient",
+  summary: "input directions of the erasing gradient that the model's own text does not use",
+  formula: "U = L⁻ᵀ V with unit columns, V leading right singular vectors of G L⁻ᵀ",
+  origin: "ours",
+  kind: "directions",
+  async select(input) {
+    const { arch, weights, rank, ridge, signal } = input;
+    const selfTexts = await input.selfTexts();
+    const matrices = input.eligible.filter((e) =>
+      arch.linears.some((l) => `${l.name}.weight` === e.name),
+    );
+    const gradients = await forgetGradients(
+      { ...input, eligible: matrices },
+      input.lossOf,
+      "erasing gradient",
+    );
+    const transposed = new Set(
+      arch.linears.filter((l) => l.transposed === true).map((l) => l.name),
+    );
+    const found = new Map<string, Tensor>();
+    try {
+      const visit: Parameters<typeof eachBlockMoments>[3] = (block, moments) => {
+        for (const [name, [ordinary]] of moments) {
+          for (const layer of linearsReading(input, block, name)) {
+            const stored = gradients.get(`${layer}.weight`)!;
+            found.set(
+              layer,
+              tidy(() =>
+                keep(
+                  unitColumns(ordinary!, transposed.has(layer) ? t(stored) : stored, rank, ridge),
+                ),
+              ),
+            );
+          }
+        }
+      };
+      await eachBlockMoments(arch, weights, [selfTexts], visit, {
+        signal,
+        onBlock: (done, total) => input.onProgress?.("directions", done, total),
+      });
+    } finally {
+      disposeAll(gradients);
+    }
+    return found;
+  },
+};
+
+function unitColumns(ordinary: Tensor, gradient: Tensor, rank: number, ridge: number): Tensor {
+  const l = whitener(ordinary, ridge);
+  const { vectors } = leadingDirections(
+    l,
+    (x) => matmul(t(gradient), matmul(gradient, x)),
+    Math.min(rank, ...gradient.shape),
+  );
+  const u = unwhiten(l, vectors);
+  return div(u, vectorNorm(u, { dim: [0], keepdim: true })); // (d, r)
+}
