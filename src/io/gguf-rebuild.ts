@@ -163,8 +163,9 @@ function rebuildTokenizer(path: string, metadata: JsonObject): TokenizerFiles {
 
 function stringsAt(path: string, metadata: JsonObject, key: string): string[] {
   const value = metadata[key];
-  if (Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === "string"))
+  if (Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === "string")) {
     return value;
+  }
   throw inputError(`${path}: expected a list of strings ${key}, got ${kindOf(value)}`, {
     wayOut: WAY_OUT,
   });

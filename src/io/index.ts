@@ -1,11 +1,12 @@
-/** @file Files in and out: checkpoints, tokenizers, texts. Knows tensors, but no model. */
+/** @file What io offers to the layers above it: files in, files out. */
 export * from "./atomic.ts";
 export { openCheckpoint, type Checkpoint, type Shard } from "./checkpoint.ts";
+export { writeCheckpoint, type WriteCheckpointOptions } from "./checkpoint-write.ts";
+export { gpt2Decoder } from "./gpt2-vocabulary.ts";
 export * from "./hash.ts";
-export { isObject, readObject, type JsonObject } from "./json.ts";
-export * from "./model-source.ts";
-export * from "./safetensors.ts";
-export * from "./safetensors-write.ts";
-export * from "./texts.ts";
+export { modelHash, openModel, type ModelSource } from "./model-source.ts";
+export { findOverlaps, type Overlaps, type TokenisedText } from "./overlap.ts";
+export { readHeader, type SafetensorsHeader, type TensorInfo } from "./safetensors.ts";
+export { headerOf, writeSafetensors, type SafetensorsEntry } from "./safetensors-write.ts";
+export { readAllTexts, readTexts, type Span, type TextRecord } from "./texts.ts";
 export { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
-export * from "./write-model.ts";

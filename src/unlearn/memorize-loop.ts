@@ -1,0 +1,116 @@
+/**
+ * @file Fine-tunes a model until it recites given windows, with as much general text in every batch, so that it stays a
+ * language model. Makes targets for experiments and the demo; the opposite of what the rest of this folder does.
+ */
+import { shuffled } from "../base/random.ts";
+import { perText, tokenStats, type Window } from "../eval/index.ts";
+import { breathe, type Architecture, type Parameters } from "../models/index.ts";
+import { nll } from "./losses/index.ts";
+import { optimiser } from "./optimiser.ts";
+import { trainedTokens, trainingBatch } from "./rows.ts";
+import { eligibleParameters } from "./scope.ts";
+import { trainStep } from "./step.ts";
+import { weightsWriter } from "./writers/weights.ts";
+import type { Writer } from "./writers/types.ts";
+
+export type MemorizeSettings = {
+  /** Share of windows recited at which to stop. */
+  readonly until: number;
+  readonly epochs: number;
+  readonly lr: number;
+  /** Windows to recite per step; as many of general text join them. */
+  readonly batch: number;
+  /** How often each window is shown in an epoch. */
+  readonly repeats: number;
+  readonly seed: number;
+};
+
+export type MemorizeEvent =
+  | {
+      type: "step";
+      step: number;
+      epoch: number;
+      loss: number;
+      gradNorm: number;
+      learningRate: number;
+    }
+  | { type: "epoch"; epoch: number; step: number; recited: number };
+
+const WARMUP = 10;
+const CLIP = 1;
+
+/** Trains; returns the writer that holds the result, which the caller disposes. */
+export async function memorizeLoop(
+  arch: Architecture,
+  params: Parameters,
+  windows: readonly Window[],
+  general: readonly Window[],
+  { until, epochs, lr, batch, repeats, seed }: MemorizeSettings,
+  {
+    signal,
+    onEvent,
+  }: { signal?: AbortSignal | undefined; onEvent?: (event: MemorizeEvent) => void } = {},
+): Promise<{ writer: Writer; epochs: number; steps: number }> {
+  const eligible = eligibleParameters(arch, "no-embeddings");
+  const writer = weightsWriter(
+    arch,
+    params,
+    eligible,
+    new Map(eligible.map((e) => [e.name, null])),
+  );
+  const adam = optimiser();
+  let step = 0;
+  try {
+    for (let epoch = 1; ; epoch++) {
+      const order = shuffled(
+        `memorize ${seed} ${epoch}`,
+        windows.flatMap((w) => new Array<Window>(repeats).fill(w)),
+      );
+      for (let from = 0; from < order.length; from += batch) {
+        const injected = order.slice(from, from + batch);
+        const mixed = [...injected, ...take(general, step * batch, injected.length)];
+        const training = trainingBatch(
+          mixed,
+          mixed.map((w) => trainedTokens(w, "all")),
+        );
+        const rate = lr * Math.min(1, (step + 1) / WARMUP);
+        const result = trainStep(arch, writer, adam, training, () => nll, { lr: rate, clip: CLIP });
+        step++;
+        onEvent?.({ type: "step", step, epoch, ...result, learningRate: rate });
+        await breathe(signal);
+      }
+      const recited = await shareRecited(arch, writer, windows, signal);
+      onEvent?.({ type: "epoch", epoch, step, recited });
+      if (recited >= until || epoch >= epochs) return { writer, epochs: epoch, steps: step };
+    }
+  } catch (error) {
+    writer.dispose();
+    throw error;
+  } finally {
+    adam.dispose();
+  }
+}
+
+const take = <T>(items: readonly T[], from: number, count: number): T[] =>
+  items.length === 0
+    ? []
+    : Array.from({ length: count }, (_, i) => items[(from + i) % items.length]!);
+
+async function shareRecited(
+  arch: Architecture,
+  writer: Writer,
+  windows: readonly Window[],
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const stats = await tokenStats(arch, writer.trainable.weights, windows, {
+    spread: false,
+    signal,
+  });
+  const rows = perText(
+    stats,
+    windows.map((_, i) => i),
+    windows.length,
+    ["exact_match"],
+  );
+  return rows.reduce((sum, r) => sum + r!["exact_match"]!, 0) / rows.length;
+}
