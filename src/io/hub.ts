@@ -106,7 +106,7 @@ async function fetchSnapshot(
     if (file.type !== "file" || !WANTED.test(file.path)) continue;
     const link = join(snapshot, file.path);
     if (existsSync(link)) continue;
-    const blob = join(folder, "blobs", file.lfs?.oid ?? file.oid);
+    const blob = join(folder, "blobs", file.lfs?.oid ?? String(file.oid));
     if (!existsSync(blob)) {
       onFile?.({ name: file.path, bytes: file.size });
       const content = await downloadFile({ ...common, repo, path: file.path, revision: sha });

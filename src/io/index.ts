@@ -9,4 +9,5 @@ export { findOverlaps, type Overlaps, type TokenisedText } from "./overlap.ts";
 export { readHeader, type SafetensorsHeader, type TensorInfo } from "./safetensors.ts";
 export { headerOf, writeSafetensors, type SafetensorsEntry } from "./safetensors-write.ts";
 export { readAllTexts, readTexts, type Span, type TextRecord } from "./texts.ts";
+export { openCheckpointFile, type SafetensorsFile } from "./safetensors-file.ts";
 export { loadTokenizer, type Tokenizer } from "./tokenizer.ts";

@@ -490,6 +490,13 @@ export function qr(A: Tensor, o: { mode?: string | undefined } = {}): [Tensor, T
 }
 
 /**
+ * `aten::cholesky_inverse(Tensor self, bool upper=False) -> Tensor`
+ */
+export function choleskyInverse(self: Tensor, o: { upper?: boolean | undefined } = {}): Tensor {
+  return made(invoke(54, self.handle, o.upper) as number);
+}
+
+/**
  * `aten::linalg_solve_triangular(Tensor self, Tensor B, *, bool upper, bool left=True, bool unitriangular=False) -> Tensor`
  */
 export function solveTriangular(
@@ -498,7 +505,7 @@ export function solveTriangular(
   upper: boolean,
   o: { left?: boolean | undefined; unitriangular?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(54, self.handle, B.handle, upper, o.left, o.unitriangular) as number);
+  return made(invoke(55, self.handle, B.handle, upper, o.left, o.unitriangular) as number);
 }
 
 /**
@@ -513,21 +520,21 @@ export function vectorNorm(
     dtype?: DType | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(55, self.handle, o.ord, o.dim, o.keepdim, o.dtype) as number);
+  return made(invoke(56, self.handle, o.ord, o.dim, o.keepdim, o.dtype) as number);
 }
 
 /**
  * `aten::triu(Tensor self, SymInt diagonal=0) -> Tensor`
  */
 export function triu(self: Tensor, o: { diagonal?: number | undefined } = {}): Tensor {
-  return made(invoke(56, self.handle, o.diagonal) as number);
+  return made(invoke(57, self.handle, o.diagonal) as number);
 }
 
 /**
  * `aten::tril(Tensor self, SymInt diagonal=0) -> Tensor`
  */
 export function tril(self: Tensor, o: { diagonal?: number | undefined } = {}): Tensor {
-  return made(invoke(57, self.handle, o.diagonal) as number);
+  return made(invoke(58, self.handle, o.diagonal) as number);
 }
 
 /**
@@ -537,14 +544,14 @@ export function diagonal(
   self: Tensor,
   o: { offset?: number | undefined; dim1?: number | undefined; dim2?: number | undefined } = {},
 ): Tensor {
-  return made(invoke(58, self.handle, o.offset, o.dim1, o.dim2) as number);
+  return made(invoke(59, self.handle, o.offset, o.dim1, o.dim2) as number);
 }
 
 /**
  * `aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor`
  */
 export function sum(self: Tensor, o: { dtype?: DType | null | undefined } = {}): Tensor {
-  return made(invoke(59, self.handle, o.dtype) as number);
+  return made(invoke(60, self.handle, o.dtype) as number);
 }
 
 /**
@@ -555,14 +562,14 @@ export function sumDim(
   dim: number | readonly number[] | null,
   o: { keepdim?: boolean | undefined; dtype?: DType | null | undefined } = {},
 ): Tensor {
-  return made(invoke(60, self.handle, dim, o.keepdim, o.dtype) as number);
+  return made(invoke(61, self.handle, dim, o.keepdim, o.dtype) as number);
 }
 
 /**
  * `aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor`
  */
 export function mean(self: Tensor, o: { dtype?: DType | null | undefined } = {}): Tensor {
-  return made(invoke(61, self.handle, o.dtype) as number);
+  return made(invoke(62, self.handle, o.dtype) as number);
 }
 
 /**
@@ -573,14 +580,14 @@ export function meanDim(
   dim: number | readonly number[] | null,
   o: { keepdim?: boolean | undefined; dtype?: DType | null | undefined } = {},
 ): Tensor {
-  return made(invoke(62, self.handle, dim, o.keepdim, o.dtype) as number);
+  return made(invoke(63, self.handle, dim, o.keepdim, o.dtype) as number);
 }
 
 /**
  * `aten::max(Tensor self) -> Tensor`
  */
 export function maxAll(self: Tensor): Tensor {
-  return made(invoke(63, self.handle) as number);
+  return made(invoke(64, self.handle) as number);
 }
 
 /**
@@ -590,7 +597,7 @@ export function amax(
   self: Tensor,
   o: { dim?: number | readonly number[] | undefined; keepdim?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(64, self.handle, o.dim, o.keepdim) as number);
+  return made(invoke(65, self.handle, o.dim, o.keepdim) as number);
 }
 
 /**
@@ -601,7 +608,7 @@ export function maxDim(
   dim: number,
   o: { keepdim?: boolean | undefined } = {},
 ): [Tensor, Tensor] {
-  const r = invoke(65, self.handle, dim, o.keepdim) as number[];
+  const r = invoke(66, self.handle, dim, o.keepdim) as number[];
   return [made(r[0]!), made(r[1]!)];
 }
 
@@ -612,7 +619,7 @@ export function argmax(
   self: Tensor,
   o: { dim?: number | null | undefined; keepdim?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(66, self.handle, o.dim, o.keepdim) as number);
+  return made(invoke(67, self.handle, o.dim, o.keepdim) as number);
 }
 
 /**
@@ -623,7 +630,7 @@ export function logsumexp(
   dim: number | readonly number[],
   o: { keepdim?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(67, self.handle, dim, o.keepdim) as number);
+  return made(invoke(68, self.handle, dim, o.keepdim) as number);
 }
 
 /**
@@ -634,7 +641,7 @@ export function softmax(
   dim: number,
   o: { dtype?: DType | null | undefined } = {},
 ): Tensor {
-  return made(invoke(68, self.handle, dim, o.dtype) as number);
+  return made(invoke(69, self.handle, dim, o.dtype) as number);
 }
 
 /**
@@ -645,7 +652,7 @@ export function logSoftmax(
   dim: number,
   o: { dtype?: DType | null | undefined } = {},
 ): Tensor {
-  return made(invoke(69, self.handle, dim, o.dtype) as number);
+  return made(invoke(70, self.handle, dim, o.dtype) as number);
 }
 
 /**
@@ -656,7 +663,7 @@ export function cumsum(
   dim: number,
   o: { dtype?: DType | null | undefined } = {},
 ): Tensor {
-  return made(invoke(70, self.handle, dim, o.dtype) as number);
+  return made(invoke(71, self.handle, dim, o.dtype) as number);
 }
 
 /**
@@ -667,7 +674,7 @@ export function topk(
   k: number,
   o: { dim?: number | undefined; largest?: boolean | undefined; sorted?: boolean | undefined } = {},
 ): [Tensor, Tensor] {
-  const r = invoke(71, self.handle, k, o.dim, o.largest, o.sorted) as number[];
+  const r = invoke(72, self.handle, k, o.dim, o.largest, o.sorted) as number[];
   return [made(r[0]!), made(r[1]!)];
 }
 
@@ -678,7 +685,7 @@ export function sort(
   self: Tensor,
   o: { dim?: number | undefined; descending?: boolean | undefined } = {},
 ): [Tensor, Tensor] {
-  const r = invoke(72, self.handle, o.dim, o.descending) as number[];
+  const r = invoke(73, self.handle, o.dim, o.descending) as number[];
   return [made(r[0]!), made(r[1]!)];
 }
 
@@ -686,126 +693,126 @@ export function sort(
  * `aten::all(Tensor self) -> Tensor`
  */
 export function all(self: Tensor): Tensor {
-  return made(invoke(73, self.handle) as number);
+  return made(invoke(74, self.handle) as number);
 }
 
 /**
  * `aten::any(Tensor self) -> Tensor`
  */
 export function any(self: Tensor): Tensor {
-  return made(invoke(74, self.handle) as number);
+  return made(invoke(75, self.handle) as number);
 }
 
 /**
  * `aten::isfinite(Tensor self) -> Tensor`
  */
 export function isfinite(self: Tensor): Tensor {
-  return made(invoke(75, self.handle) as number);
+  return made(invoke(76, self.handle) as number);
 }
 
 /**
  * `aten::equal(Tensor self, Tensor other) -> bool`
  */
 export function equal(self: Tensor, other: Tensor): boolean {
-  return invoke(76, self.handle, other.handle) as boolean;
+  return invoke(77, self.handle, other.handle) as boolean;
 }
 
 /**
  * `aten::nonzero(Tensor self) -> Tensor`
  */
 export function nonzero(self: Tensor): Tensor {
-  return made(invoke(77, self.handle) as number);
+  return made(invoke(78, self.handle) as number);
 }
 
 /**
  * `aten::eq.Tensor(Tensor self, Tensor other) -> Tensor`
  */
 export function eq(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(78, self.handle, other.handle) as number);
+  return made(invoke(79, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::eq.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function eqScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(79, self.handle, other) as number);
+  return made(invoke(80, self.handle, other) as number);
 }
 
 /**
  * `aten::gt.Tensor(Tensor self, Tensor other) -> Tensor`
  */
 export function gt(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(80, self.handle, other.handle) as number);
+  return made(invoke(81, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::lt.Tensor(Tensor self, Tensor other) -> Tensor`
  */
 export function ltTensor(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(81, self.handle, other.handle) as number);
+  return made(invoke(82, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::gt.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function gtScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(82, self.handle, other) as number);
+  return made(invoke(83, self.handle, other) as number);
 }
 
 /**
  * `aten::ge.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function geScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(83, self.handle, other) as number);
+  return made(invoke(84, self.handle, other) as number);
 }
 
 /**
  * `aten::lt.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function ltScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(84, self.handle, other) as number);
+  return made(invoke(85, self.handle, other) as number);
 }
 
 /**
  * `aten::le.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function leScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(85, self.handle, other) as number);
+  return made(invoke(86, self.handle, other) as number);
 }
 
 /**
  * `aten::logical_and(Tensor self, Tensor other) -> Tensor`
  */
 export function logicalAnd(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(86, self.handle, other.handle) as number);
+  return made(invoke(87, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::logical_not(Tensor self) -> Tensor`
  */
 export function logicalNot(self: Tensor): Tensor {
-  return made(invoke(87, self.handle) as number);
+  return made(invoke(88, self.handle) as number);
 }
 
 /**
  * `aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor`
  */
 export function where(condition: Tensor, self: Tensor, other: Tensor): Tensor {
-  return made(invoke(88, condition.handle, self.handle, other.handle) as number);
+  return made(invoke(89, condition.handle, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor`
  */
 export function maskedFill(self: Tensor, mask: Tensor, value: number): Tensor {
-  return made(invoke(89, self.handle, mask.handle, value) as number);
+  return made(invoke(90, self.handle, mask.handle, value) as number);
 }
 
 /**
  * `aten::masked_fill_.Scalar(Tensor(a!) self, Tensor mask, Scalar value) -> Tensor(a!)`
  */
 export function maskedFill_(self: Tensor, mask: Tensor, value: number): Tensor {
-  invoke(90, self.handle, mask.handle, value);
+  invoke(91, self.handle, mask.handle, value);
   return self;
 }
 
@@ -813,28 +820,28 @@ export function maskedFill_(self: Tensor, mask: Tensor, value: number): Tensor {
  * `aten::view(Tensor(a) self, SymInt[] size) -> Tensor(a)`
  */
 export function view(self: Tensor, size: readonly number[]): Tensor {
-  return made(invoke(91, self.handle, size) as number);
+  return made(invoke(92, self.handle, size) as number);
 }
 
 /**
  * `aten::reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)`
  */
 export function reshape(self: Tensor, shape: readonly number[]): Tensor {
-  return made(invoke(92, self.handle, shape) as number);
+  return made(invoke(93, self.handle, shape) as number);
 }
 
 /**
  * `aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)`
  */
 export function transpose(self: Tensor, dim0: number, dim1: number): Tensor {
-  return made(invoke(93, self.handle, dim0, dim1) as number);
+  return made(invoke(94, self.handle, dim0, dim1) as number);
 }
 
 /**
  * `aten::t(Tensor(a) self) -> Tensor(a)`
  */
 export function t(self: Tensor): Tensor {
-  return made(invoke(94, self.handle) as number);
+  return made(invoke(95, self.handle) as number);
 }
 
 /**
@@ -845,21 +852,21 @@ export function expand(
   size: readonly number[],
   o: { implicit?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(95, self.handle, size, o.implicit) as number);
+  return made(invoke(96, self.handle, size, o.implicit) as number);
 }
 
 /**
  * `aten::unsqueeze(Tensor(a) self, int dim) -> Tensor(a)`
  */
 export function unsqueeze(self: Tensor, dim: number): Tensor {
-  return made(invoke(96, self.handle, dim) as number);
+  return made(invoke(97, self.handle, dim) as number);
 }
 
 /**
  * `aten::squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)`
  */
 export function squeeze(self: Tensor, dim: number): Tensor {
-  return made(invoke(97, self.handle, dim) as number);
+  return made(invoke(98, self.handle, dim) as number);
 }
 
 /**
@@ -874,77 +881,77 @@ export function slice(
     step?: number | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(98, self.handle, o.dim, o.start, o.end, o.step) as number);
+  return made(invoke(99, self.handle, o.dim, o.start, o.end, o.step) as number);
 }
 
 /**
  * `aten::select.int(Tensor(a) self, int dim, SymInt index) -> Tensor(a)`
  */
 export function select(self: Tensor, dim: number, index: number): Tensor {
-  return made(invoke(99, self.handle, dim, index) as number);
+  return made(invoke(100, self.handle, dim, index) as number);
 }
 
 /**
  * `aten::narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)`
  */
 export function narrow(self: Tensor, dim: number, start: number, length: number): Tensor {
-  return made(invoke(100, self.handle, dim, start, length) as number);
+  return made(invoke(101, self.handle, dim, start, length) as number);
 }
 
 /**
  * `aten::cat(Tensor[] tensors, int dim=0) -> Tensor`
  */
 export function cat(tensors: readonly Tensor[], o: { dim?: number | undefined } = {}): Tensor {
-  return made(invoke(101, tensors.map(handleOf), o.dim) as number);
+  return made(invoke(102, tensors.map(handleOf), o.dim) as number);
 }
 
 /**
  * `aten::stack(Tensor[] tensors, int dim=0) -> Tensor`
  */
 export function stack(tensors: readonly Tensor[], o: { dim?: number | undefined } = {}): Tensor {
-  return made(invoke(102, tensors.map(handleOf), o.dim) as number);
+  return made(invoke(103, tensors.map(handleOf), o.dim) as number);
 }
 
 /**
  * `aten::contiguous(Tensor(a) self, *, MemoryFormat memory_format=0) -> Tensor(a)`
  */
 export function contiguous(self: Tensor): Tensor {
-  return made(invoke(103, self.handle) as number);
+  return made(invoke(104, self.handle) as number);
 }
 
 /**
  * `aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor`
  */
 export function clone(self: Tensor): Tensor {
-  return made(invoke(104, self.handle) as number);
+  return made(invoke(105, self.handle) as number);
 }
 
 /**
  * `aten::detach(Tensor(a) self) -> Tensor(a)`
  */
 export function detach(self: Tensor): Tensor {
-  return made(invoke(105, self.handle) as number);
+  return made(invoke(106, self.handle) as number);
 }
 
 /**
  * `aten::alias(Tensor(a) self) -> Tensor(a)`
  */
 export function alias(self: Tensor): Tensor {
-  return made(invoke(106, self.handle) as number);
+  return made(invoke(107, self.handle) as number);
 }
 
 /**
  * `aten::flip(Tensor self, int[] dims) -> Tensor`
  */
 export function flip(self: Tensor, dims: readonly number[]): Tensor {
-  return made(invoke(107, self.handle, dims) as number);
+  return made(invoke(108, self.handle, dims) as number);
 }
 
 /**
  * `aten::index_select(Tensor self, int dim, Tensor index) -> Tensor`
  */
 export function indexSelect(self: Tensor, dim: number, index: Tensor): Tensor {
-  return made(invoke(108, self.handle, dim, index.handle) as number);
+  return made(invoke(109, self.handle, dim, index.handle) as number);
 }
 
 /**
@@ -956,14 +963,14 @@ export function gather(
   index: Tensor,
   o: { sparseGrad?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(109, self.handle, dim, index.handle, o.sparseGrad) as number);
+  return made(invoke(110, self.handle, dim, index.handle, o.sparseGrad) as number);
 }
 
 /**
  * `aten::index_copy_(Tensor(a!) self, int dim, Tensor index, Tensor source) -> Tensor(a!)`
  */
 export function indexCopy_(self: Tensor, dim: number, index: Tensor, source: Tensor): Tensor {
-  invoke(110, self.handle, dim, index.handle, source.handle);
+  invoke(111, self.handle, dim, index.handle, source.handle);
   return self;
 }
 
@@ -978,7 +985,7 @@ export function indexAdd_(
   source: Tensor,
   o: { alpha?: number | undefined } = {},
 ): Tensor {
-  invoke(111, self.handle, dim, index.handle, source.handle, o.alpha);
+  invoke(112, self.handle, dim, index.handle, source.handle, o.alpha);
   return self;
 }
 
@@ -986,7 +993,7 @@ export function indexAdd_(
  * `aten::scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)`
  */
 export function scatterAdd_(self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor {
-  invoke(112, self.handle, dim, index.handle, src.handle);
+  invoke(113, self.handle, dim, index.handle, src.handle);
   return self;
 }
 
@@ -994,7 +1001,7 @@ export function scatterAdd_(self: Tensor, dim: number, index: Tensor, src: Tenso
  * `aten::scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor`
  */
 export function scatterTo(self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor {
-  return made(invoke(113, self.handle, dim, index.handle, src.handle) as number);
+  return made(invoke(114, self.handle, dim, index.handle, src.handle) as number);
 }
 
 /**
@@ -1010,7 +1017,7 @@ export function arange(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(114, start, end, o.step, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(115, start, end, o.step, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1024,7 +1031,7 @@ export function zeros(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(115, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(116, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1038,7 +1045,7 @@ export function ones(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(116, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(117, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1053,7 +1060,7 @@ export function full(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(117, size, fillValue, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(118, size, fillValue, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1067,7 +1074,7 @@ export function empty(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(118, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(119, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1081,7 +1088,7 @@ export function zerosLike(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(119, self.handle, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(120, self.handle, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1095,7 +1102,7 @@ export function eye(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(120, n, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(121, n, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1109,7 +1116,7 @@ export function randn(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(121, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(122, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1123,7 +1130,7 @@ export function randperm(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(122, n, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(123, n, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1137,7 +1144,7 @@ export function rand(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(123, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(124, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1149,7 +1156,7 @@ export function multinomial(
   numSamples: number,
   o: { replacement?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(124, self.handle, numSamples, o.replacement) as number);
+  return made(invoke(125, self.handle, numSamples, o.replacement) as number);
 }
 
 /**
@@ -1165,7 +1172,7 @@ export function toCopy(
   } = {},
 ): Tensor {
   return made(
-    invoke(125, self.handle, o.dtype, undefined, o.device, o.pinMemory, o.nonBlocking) as number,
+    invoke(126, self.handle, o.dtype, undefined, o.device, o.pinMemory, o.nonBlocking) as number,
   );
 }
 
@@ -1183,7 +1190,7 @@ export function embedding(
   } = {},
 ): Tensor {
   return made(
-    invoke(126, weight.handle, indices.handle, o.paddingIdx, o.scaleGradByFreq, o.sparse) as number,
+    invoke(127, weight.handle, indices.handle, o.paddingIdx, o.scaleGradByFreq, o.sparse) as number,
   );
 }
 
@@ -1208,7 +1215,7 @@ export function fusedAdamW_(
   o: { gradScale?: Tensor | null | undefined; foundInf?: Tensor | null | undefined } = {},
 ): void {
   invoke(
-    127,
+    128,
     self.map(handleOf),
     grads.map(handleOf),
     expAvgs.map(handleOf),
@@ -1232,5 +1239,5 @@ export function fusedAdamW_(
  * Guarded: an integer division by zero raises SIGFPE. Use guarded.ts.
  */
 export function floorDivide(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(128, self.handle, other.handle) as number);
+  return made(invoke(129, self.handle, other.handle) as number);
 }

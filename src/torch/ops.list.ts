@@ -61,6 +61,7 @@ export const OPS = {
   eigh: "aten::linalg_eigh",
   cholesky: "aten::linalg_cholesky",
   qr: "aten::linalg_qr",
+  choleskyInverse: "aten::cholesky_inverse",
   solveTriangular: "aten::linalg_solve_triangular",
   vectorNorm: "aten::linalg_vector_norm",
   triu: "aten::triu",

@@ -53,6 +53,7 @@ export {
   eigh,
   cholesky,
   qr,
+  choleskyInverse,
   solveTriangular,
   vectorNorm,
   triu,

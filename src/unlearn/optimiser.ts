@@ -25,6 +25,8 @@ export type Optimiser = {
   /** Everything a resumed run needs, by name. */
   readonly state: () => Map<string, Tensor>;
   readonly load: (state: ReadonlyMap<string, Tensor>) => void;
+  /** Forgets all moments. */
+  readonly reset: () => void;
   readonly dispose: () => void;
 };
 
@@ -98,6 +100,10 @@ export function optimiser({
         const like = state.get(`${key}/mean`)!;
         noGrad(() => copy_(momentsOf(key, like)[part], tensor));
       }
+    },
+    reset() {
+      disposeAll([...moments.values()]);
+      moments.clear();
     },
     dispose: () => disposeAll([...moments.values()]),
   };

@@ -1,0 +1,76 @@
+/** @file Where a set of texts stands, where it should get to, and whether it is there (SPEC.md section 4). */
+import { meanOf, quantile, type TokenStats } from "../eval/index.ts";
+
+/** How well a text is known: suffix accuracy and negative log-likelihood (nats per token). */
+export type Level = { readonly accuracy: number; readonly nll: number };
+
+/** A text is at its target when it is known no better, in accuracy AND in nll: an argmax that flips still leaks to sampling. */
+export const isAt = (level: Level, target: Level): boolean =>
+  level.accuracy <= target.accuracy + 1e-9 && level.nll >= target.nll - 1e-6;
+
+export type Goal = {
+  readonly from: "reference" | "unseen" | "natural" | "given";
+  /** One per text. */
+  readonly perText: readonly Level[];
+  /** What the mean over texts must reach. */
+  readonly mean: Level;
+};
+
+/** Levels of texts from the statistics of their windows; textOf gives each window's text. */
+export function levelsOf(
+  stats: readonly TokenStats[],
+  textOf: readonly number[],
+  texts: number,
+): Level[] {
+  const sums = Array.from({ length: texts }, () => ({ correct: 0, nll: 0, n: 0 }));
+  stats.forEach((s, i) => {
+    const sum = sums[textOf[i]!]!;
+    for (let k = 0; k < s.correct.length; k++) {
+      sum.correct += s.correct[k]!;
+      sum.nll -= s.logProbability[k]!;
+    }
+    sum.n += s.correct.length;
+  });
+  return sums.map(({ correct, nll, n }) => ({ accuracy: correct / n, nll: nll / n }));
+}
+
+export const meanLevel = (levels: readonly Level[]): Level => ({
+  accuracy: meanOf(levels.map((l) => l.accuracy)).value,
+  nll: meanOf(levels.map((l) => l.nll)).value,
+});
+
+/** Each text to its own level, under the reference model or under the natural predictor. */
+export const ownGoal = (from: "reference" | "natural", levels: readonly Level[]): Goal => ({
+  from,
+  perText: levels,
+  mean: meanLevel(levels),
+});
+
+/** Every text to within what texts never seen reach: their 90th percentile in accuracy, 10th in nll; the mean to their mean. */
+export function unseenGoal(unseen: readonly Level[], texts: number): Goal {
+  const one = {
+    accuracy: quantile(
+      unseen.map((l) => l.accuracy),
+      0.9,
+    ),
+    nll: quantile(
+      unseen.map((l) => l.nll),
+      0.1,
+    ),
+  };
+  return { from: "unseen", perText: new Array<Level>(texts).fill(one), mean: meanLevel(unseen) };
+}
+
+export const givenGoal = (level: Level, texts: number): Goal => ({
+  from: "given",
+  perText: new Array<Level>(texts).fill(level),
+  mean: level,
+});
+
+/** Indices of the texts that are still known too well. */
+export const above = (levels: readonly Level[], goal: Goal): number[] =>
+  levels.flatMap((l, i) => (isAt(l, goal.perText[i]!) ? [] : [i]));
+
+/** Every text at its target and the mean at or beyond the mean target. */
+export const isDone = (levels: readonly Level[], goal: Goal): boolean =>
+  above(levels, goal).length === 0 && isAt(meanLevel(levels), goal.mean);

@@ -1,0 +1,191 @@
+/**
+ * @file From a method's settings to something the loop can run: θ0's view of the forget set, the selection, the writer, the
+ * loss of a batch. Everything here is made once, at θ0, and is the same when a run is resumed.
+ */
+import { inputError } from "../base/errors.ts";
+import type { Window } from "../eval/index.ts";
+import type { Architecture, LossOf, Parameters, Weights } from "../models/index.ts";
+import { LOSSES, type LossOptions, type RowContext } from "./losses/index.ts";
+import type { MethodSettings } from "./methods/index.ts";
+import { optimiser, type Optimiser } from "./optimiser.ts";
+import { selfProjection } from "./projection.ts";
+import { makeReference, type Reference } from "./reference.ts";
+import { eligibleParameters } from "./scope.ts";
+import { selectorNamed, type SelectInput } from "./select/index.ts";
+import { selfTexts } from "./self-text.ts";
+import { factorsWriter } from "./writers/factors.ts";
+import type { Writer } from "./writers/types.ts";
+import { weightsWriter } from "./writers/weights.ts";
+
+export type PrepareInput = {
+  arch: Architecture;
+  params: Parameters;
+  weights: Weights;
+  settings: MethodSettings;
+  windows: readonly Window[];
+  tokens: readonly (readonly number[])[];
+  seed: number;
+  /** BOS of texts, when the tokenizer adds one. */
+  bos: number | undefined;
+  /** First token of a sample: BOS or what stands for it. */
+  start: number;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((name: string, done: number, total: number) => void) | undefined;
+};
+
+export type Prepared = {
+  writer: Writer;
+  optimiser: Optimiser;
+  lossOf: (
+    members: readonly number[],
+    targets: readonly number[],
+    sequence: readonly number[],
+  ) => LossOf;
+  selfTexts: () => Promise<number[][]>;
+  dispose: () => void;
+};
+
+export async function prepare(input: PrepareInput): Promise<Prepared> {
+  const { arch, params, weights, settings, windows, tokens, seed, bos, start, signal, onProgress } =
+    input;
+  checkSettings(settings);
+  const loss = LOSSES[settings.loss];
+  const options: LossOptions = {
+    beta: settings.beta,
+    gamma: settings.gamma,
+    hinge: settings.hinge,
+  };
+  let samples: Promise<number[][]> | undefined;
+  const own = () =>
+    (samples ??= selfTexts(arch, weights, {
+      seed,
+      start,
+      vocab: arch.vocab,
+      avoid: windows.map((w) => w.ids),
+      signal,
+    }));
+  const onRows = (done: number, total: number) => onProgress?.("natural level", done, total);
+  const reference =
+    loss.needs === "nothing"
+      ? undefined
+      : await makeReference(arch, weights, windows, tokens, {
+          natural: loss.needs === "natural",
+          signal,
+          bos,
+          onRows,
+        });
+  try {
+    const head = (w: Weights) => w.get(arch.head);
+    const lossWith =
+      (w: Weights) =>
+      (
+        members: readonly number[],
+        targets: readonly number[],
+        sequence: readonly number[],
+      ): LossOf => {
+        const seen = reference?.rowsOf(members);
+        return (rows) =>
+          loss.of(
+            { rows, targets, sequence, head: head(w), reference: seen } satisfies RowContext,
+            options,
+          );
+      };
+    const selectInput: SelectInput = {
+      arch,
+      params,
+      weights,
+      windows,
+      tokens,
+      eligible: eligibleParameters(arch, settings.scope),
+      lossOf: (members) => lossAt(lossWith(weights), windows, tokens, members),
+      selfTexts: own,
+      fraction: settings.fraction,
+      per: settings.per,
+      rank: settings.rank,
+      ridge: settings.ridge,
+      seed,
+      signal,
+      onProgress,
+    };
+    const { writer, project } = await makeWriter(selectInput, settings, own);
+    const adam = optimiser({ name: settings.optimiser, project });
+    return {
+      writer,
+      optimiser: adam,
+      lossOf: lossWith(writer.trainable.weights),
+      selfTexts: own,
+      dispose() {
+        adam.dispose();
+        writer.dispose();
+        reference?.dispose();
+      },
+    };
+  } catch (error) {
+    (reference as Reference | undefined)?.dispose();
+    throw error;
+  }
+}
+
+async function makeWriter(
+  input: SelectInput,
+  settings: MethodSettings,
+  own: () => Promise<number[][]>,
+): Promise<{ writer: Writer; project: Writer["project"] }> {
+  const { arch, params, weights, eligible, signal, onProgress } = input;
+  const selector = selectorNamed(settings.select);
+  if (selector.kind === "directions") {
+    return {
+      writer: factorsWriter(arch, params, await selector.select(input)),
+      project: undefined,
+    };
+  }
+  const selected = await selector.select(input);
+  const onBlock = (done: number, total: number) => onProgress?.("projection", done, total);
+  const projection =
+    settings.project === "self"
+      ? await selfProjection(arch, weights, await own(), { ridge: settings.ridge, signal, onBlock })
+      : undefined;
+  const options = projection && { project: projection.project, disposeProject: projection.dispose };
+  return {
+    writer: weightsWriter(arch, params, eligible, selected, options),
+    project: projection?.project,
+  };
+}
+
+function lossAt(
+  lossOf: Prepared["lossOf"],
+  windows: readonly Window[],
+  tokens: readonly (readonly number[])[],
+  members: readonly number[],
+): LossOf {
+  const targets = members.flatMap((m) => tokens[m]!.map((t) => windows[m]!.ids[t]!));
+  const sequence = members.flatMap((m, b) => tokens[m]!.map(() => b));
+  return lossOf(members, targets, sequence);
+}
+
+/** Combinations that would silently do something else than they say. */
+function checkSettings({ select, project, per, scope }: MethodSettings): void {
+  const { kind } = selectorNamed(select);
+  if (kind === "directions" && project === "self") {
+    throw inputError(
+      "--project self: expected a selector of weights, got directions, which are contrasted with the model's own text already",
+      {
+        wayOut: "leave out --project, or take --select dense",
+      },
+    );
+  }
+  if (kind === "directions" && scope !== "linear" && scope !== "mlp" && scope !== "attention") {
+    throw inputError(
+      `--scope ${scope}: expected linear, mlp or attention with --select ${select}: only linear layers have directions`,
+      { wayOut: "leave out --scope" },
+    );
+  }
+  if (project === "self" && select !== "dense") {
+    throw inputError(
+      `--project self: expected --select dense, got --select ${select} --per ${per}: a mask over single weights and a projection undo one another`,
+      {
+        wayOut: "leave out --project or --select",
+      },
+    );
+  }
+}
