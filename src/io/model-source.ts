@@ -39,6 +39,8 @@ export type ModelSource = {
   tokenizer(): Promise<Tokenizer>;
   readonly shards: readonly Shard[];
   readonly sideFiles: readonly SideFile[];
+  /** File and byte offset of a stored tensor; absent for .gguf. */
+  readonly placeOf?: (name: string) => { readonly file: string; readonly begin: number };
   /** SHA-256 of one tensor's bytes. */
   tensorHash(name: string): Promise<string>;
   /** See `modelHash`; computed once. */
@@ -144,6 +146,7 @@ async function openDirectory(dir: string, spec: string): Promise<ModelSource> {
     tensor: (name) => checkpoint.tensor(name),
     tokenizer: once(() => loadTokenizer({ dir })),
     shards: checkpoint.shards,
+    placeOf: (name) => checkpoint.info(name),
     sideFiles: sideFilesIn(dir),
     hash: hashOnce(source),
     close: () => checkpoint.close(),
