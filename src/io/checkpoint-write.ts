@@ -46,9 +46,9 @@ export async function writeCheckpoint(
     if (source.shards.length > 1) await writeIndex(folder, source, dtypeOf);
     for (const file of source.sideFiles) {
       const target = join(folder, file.name);
-      if (file.name === "config.json")
+      if (file.name === "config.json") {
         await writeJsonAtomic(target, configFor(source.config, dtype));
-      else if ("path" in file) await copyFile(file.path, target);
+      } else if ("path" in file) await copyFile(file.path, target);
       else await writeFileAtomic(target, file.content);
     }
   });

@@ -51,8 +51,9 @@ export async function hubDirectory(
       cached !== undefined &&
       !(error instanceof HubApiError) &&
       !(error instanceof UnreciteError)
-    )
+    ) {
       return cached;
+    }
     throw hubError(error, model);
   }
 }

@@ -49,8 +49,9 @@ function identicalTexts(texts: readonly Text[], names: readonly string[]): Overl
       continue;
     }
     // one witness a set is enough
-    for (const other of before)
+    for (const other of before) {
       if (other.set !== text.set) found.push({ a: place(other), b: place(text) });
+    }
     if (before.every((other) => other.set !== text.set)) before.push(text);
   }
   return found;
@@ -87,8 +88,9 @@ function eachRun(
 
 function runTable(texts: readonly Text[], { run, sets }: { run: number; sets: number }): RunTable {
   const windows = Array.from({ length: sets }, () => 0);
-  for (const { set, tokens } of texts)
+  for (const { set, tokens } of texts) {
     windows[set] = (windows[set] ?? 0) + Math.max(0, tokens.length - run + 1);
+  }
   // a shared run is in a set other than the largest: that one need only be looked up
   const largest = windows.indexOf(Math.max(...windows, 0));
   const capacity = windows.reduce((a, b, set) => (set === largest ? a : a + b), 0);
@@ -109,8 +111,9 @@ function runTable(texts: readonly Text[], { run, sets }: { run: number; sets: nu
   const slotOf = (tokens: readonly number[], from: number, hash: number): number => {
     const mask = slots.length - 1;
     let slot = (Math.imul(hash, 0x9e3779b1) >>> 7) & mask;
-    while ((slots[slot] ?? -1) >= 0 && !same(slots[slot] ?? 0, tokens, from))
+    while ((slots[slot] ?? -1) >= 0 && !same(slots[slot] ?? 0, tokens, from)) {
       slot = (slot + 1) & mask;
+    }
     return slot;
   };
   const note = (entry: number, index: number, set: number, from: number): void => {

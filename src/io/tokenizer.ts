@@ -14,6 +14,7 @@ import { sha256 } from "./hash.ts";
 import { isObject, parseObject, readObject, type JsonObject } from "./json.ts";
 import { makeHfTokenizer, type HfTokenizer } from "./hf-tokenizers.ts";
 import { hasGpt2Vocabulary } from "./gpt2-vocabulary.ts";
+import { asReference } from "./pre-tokenizer.ts";
 import type { Span } from "./text-record.ts";
 import { alignTokens } from "./token-offsets.ts";
 
@@ -52,7 +53,7 @@ export async function loadTokenizer(source: { dir: string } | TokenizerFiles): P
   const special = specialTokens(definition, config);
   let library: HfTokenizer;
   try {
-    library = makeHfTokenizer(withBosRule(definition, config, special), {
+    library = makeHfTokenizer(asLoaded(definition, config, special), {
       ...config,
       clean_up_tokenization_spaces: false,
     });
@@ -157,6 +158,11 @@ function bytesOfPiece(token: string): Uint8Array {
   const byte = /^<0x([0-9A-F]{2})>$/.exec(token)?.[1];
   return byte === undefined ? Buffer.from(token.replaceAll("▁", " ")) : Buffer.from(byte, "hex");
 }
+
+const asLoaded = (definition: JsonObject, config: JsonObject, special: Special): JsonObject => ({
+  ...withBosRule(definition, config, special),
+  pre_tokenizer: asReference(definition["pre_tokenizer"]),
+});
 
 /** Like transformers 5: an explicit add_bos_token or add_eos_token replaces the template of tokenizer.json. */
 function withBosRule(
