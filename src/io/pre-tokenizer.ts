@@ -24,8 +24,9 @@ export function asReference(definition: unknown): unknown {
   if (type === "Sequence" && Array.isArray(pretokenizers)) {
     return { ...definition, pretokenizers: pretokenizers.map(asReference) };
   }
-  if (type === "Digits")
+  if (type === "Digits") {
     return split(definition["individual_digits"] === true ? "\\p{N}" : "\\p{N}+");
+  }
   // with a prefix space the cut must come after it, inside ByteLevel
   if (
     type === "ByteLevel" &&

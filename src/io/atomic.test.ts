@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { UnreciteError } from "../base/errors.ts";
+import { writeAtomic, writeFileAtomic, writeFolderAtomic, writeJsonAtomic } from "./atomic.ts";
+import { writeError } from "./disk-error.ts";
+import { messageFrom, temporaryFolder } from "../../tests/io-fixtures.ts";
+import { sha256, sha256OfFile } from "./hash.ts";
+
+const { folder, put } = temporaryFolder();
+
+test("a file is replaced whole, with its mode, and a failure keeps the old one", async () => {
+  const path = join(folder, "a/b.json");
+  await writeJsonAtomic(path, { a: 1 });
+  await writeFileAtomic(join(folder, "a/secret"), "x", { mode: 0o600 });
+  assert.equal(statSync(join(folder, "a/secret")).mode & 0o777, 0o600);
+  const failing = writeAtomic(path, async (file) => {
+    await file.writeFile("half");
+    throw Object.assign(new Error("no space"), { code: "ENOSPC" });
+  });
+  await assert.rejects(
+    failing,
+    (error) =>
+      error instanceof UnreciteError &&
+      error.exitCode === 3 &&
+      /free some space/.test(error.message),
+  );
+  assert.equal(readFileSync(path, "utf8"), '{\n  "a": 1\n}\n');
+  assert.deepEqual(readdirSync(join(folder, "a")).sort(), ["b.json", "secret"]);
+});
+
+test("a folder appears whole or not at all", async () => {
+  const path = join(folder, "whole");
+  const failing = writeFolderAtomic(path, async (inside) => {
+    await writeFileAtomic(join(inside, "one"), "1");
+    throw new Error("stop");
+  });
+  await assert.rejects(failing);
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.includes("whole")),
+    [],
+  );
+  await writeFolderAtomic(path, (inside) => writeFileAtomic(join(inside, "one"), "1"));
+  assert.deepEqual(readdirSync(path), ["one"]);
+  assert.match(
+    await messageFrom(() => writeFolderAtomic(path, () => Promise.resolve()), folder),
+    /^whole: expected a folder that is new or empty, got 1 entries/,
+  );
+});
+
+test("each fault of the disk has its words and exit code", () => {
+  const of = (code: string) =>
+    writeError(Object.assign(new Error(code), { code }), "p") as UnreciteError;
+  assert.deepEqual(
+    ["ENOSPC", "EROFS", "EACCES", "ENOTDIR", "EISDIR", "EIO"].map((code) => of(code).exitCode),
+    [3, 2, 2, 2, 2, 3],
+  );
+  assert.equal(
+    of("EROFS").message,
+    "p: expected a writable place, got a read-only file system\n  → choose a path on a writable file system",
+  );
+});
+
+test("files and their parts are hashed by streaming", async () => {
+  const path = put("hash.bin", Buffer.alloc(3_000_000, 7));
+  assert.equal(await sha256OfFile(path), sha256(Buffer.alloc(3_000_000, 7)));
+  assert.equal(await sha256OfFile(path, { begin: 10, end: 20 }), sha256(Buffer.alloc(10, 7)));
+  assert.equal(await sha256OfFile(path, { begin: 10, end: 10 }), sha256(""));
+});

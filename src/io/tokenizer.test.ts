@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { BYTE_CHARACTERS } from "./byte-level.ts";
+import {
+  messageFrom,
+  temporaryFolder,
+  tinyTokenizer,
+  TINY_MERGES,
+  TINY_TOKENS,
+} from "../../tests/io-fixtures.ts";
+import { gpt2Decoder, hasGpt2Vocabulary } from "./gpt2-vocabulary.ts";
+import { alignTokens } from "./token-offsets.ts";
+import { loadTokenizer } from "./tokenizer.ts";
+
+const { folder, put } = temporaryFolder();
+const byte = (character: string): number =>
+  TINY_TOKENS.indexOf(BYTE_CHARACTERS[character.charCodeAt(0)] ?? "");
+const id = (token: string): number => TINY_TOKENS.indexOf(token);
+const config = { bos_token: "<|end|>", eos_token: { content: "<|end|>" }, tokenizer_class: "X" };
+
+test("encodes, decodes exactly, and knows its special tokens", async () => {
+  const json = tinyTokenizer();
+  const tokenizer = await loadTokenizer({ json, config });
+  assert.deepEqual(tokenizer.encode("hell he<|end|>"), [id("hell"), id("Ġhe"), 0]);
+  for (const text of ["  a , b .", "😀 漢字\r\n", "n't <|end|> x", ""]) {
+    assert.equal(tokenizer.decode(tokenizer.encode(text)), text);
+  }
+  assert.equal(tokenizer.decode([id("he"), 0, 9999, id("ll")], { skipSpecial: true }), "hell");
+  assert.deepEqual(
+    [tokenizer.vocabSize, tokenizer.bosId, tokenizer.eosId, tokenizer.addsBos, tokenizer.isGpt2],
+    [TINY_TOKENS.length, 0, 0, false, false],
+  );
+});
+
+test("BOS comes from the template, or from an explicit add_bos_token", async () => {
+  const bos = await loadTokenizer({ json: tinyTokenizer("gpt-2", { bos: true }), config });
+  assert.deepEqual(
+    [bos.addsBos, bos.encode("he"), bos.encode("he", { addSpecial: false })],
+    [true, [0, id("he")], [id("he")]],
+  );
+  assert.deepEqual(bos.encodeWithOffsets("he"), {
+    ids: [0, id("he")],
+    offsets: [
+      { start: 0, end: 0 },
+      { start: 0, end: 2 },
+    ],
+  });
+  const asked = await loadTokenizer({
+    json: tinyTokenizer(),
+    config: { ...config, add_bos_token: true },
+  });
+  assert.equal(asked.addsBos, true);
+  const refused = await loadTokenizer({
+    json: tinyTokenizer("gpt-2", { bos: true }),
+    config: { ...config, add_bos_token: false },
+  });
+  assert.equal(refused.addsBos, false);
+});
+
+test("offsets count UTF-16 units, and a part of a character has all of it", async () => {
+  const tokenizer = await loadTokenizer({ json: tinyTokenizer(), config });
+  const text = "he é😀<|end|>ll";
+  const { ids, offsets } = tokenizer.encodeWithOffsets(text);
+  assert.equal(ids.length, offsets.length);
+  assert.deepEqual(
+    offsets.map(({ start, end }) => text.slice(start, end)),
+    ["he", " ", "é", "é", "😀", "😀", "😀", "😀", "<|end|>", "ll"],
+  );
+});
+
+test("offsets survive a prefix space, eaten white space and normalisation", () => {
+  const token = (text: string, added = false) => ({ bytes: Buffer.from(text), added });
+  assert.deepEqual(alignTokens("a b", [token(" a"), token(" b")]), [
+    { start: 0, end: 1 },
+    { start: 1, end: 3 },
+  ]);
+  assert.deepEqual(
+    alignTokens("a  <x>  b", [token("a"), token("<x>", true), token("b")])?.map(
+      ({ start }) => start,
+    ),
+    [0, 3, 8],
+  );
+  assert.deepEqual(
+    alignTokens("e\u0301x", [token("é"), token("x")], {
+      normalize: (text) => text.normalize("NFC"),
+    }),
+    [
+      { start: 0, end: 2 },
+      { start: 2, end: 3 },
+    ],
+  );
+  assert.equal(alignTokens("abc", [token("ab")]), undefined);
+});
+
+test("digits of every script are single tokens, U+0085 is a space and U+FEFF is none, as in the reference", async () => {
+  const smollm = await loadTokenizer({ json: tinyTokenizer("smollm"), config });
+  // " ½": a space of its own, for digits are cut off first
+  const space = byte(" ");
+  assert.deepEqual(smollm.encode(" ½ 12"), [
+    space,
+    ...smollm.encode("½"),
+    space,
+    byte("1"),
+    byte("2"),
+  ]);
+  for (const text of ["\ufeff he", "\u0085 he"]) {
+    assert.equal(smollm.decode(smollm.encode(text)), text);
+  }
+});
+
+test("vocab.json and merges.txt do where there is no tokenizer.json", async () => {
+  const vocab = Object.fromEntries(
+    TINY_TOKENS.map((token, at) => [token === "<|end|>" ? "<|endoftext|>" : token, at]),
+  );
+  put("old/vocab.json", JSON.stringify(vocab));
+  put("old/merges.txt", `#version: 0.2\n${TINY_MERGES.join("\n")}\n`);
+  const tokenizer = await loadTokenizer({ dir: join(folder, "old") });
+  assert.deepEqual(tokenizer.encode("hell<|endoftext|>"), [id("hell"), 0]);
+  assert.deepEqual([tokenizer.bosId, tokenizer.eosId, tokenizer.addsBos], [0, 0, false]);
+});
+
+test("says what is wrong with a tokenizer", async () => {
+  put("none/config.json", "{}");
+  assert.match(
+    await messageFrom(() => loadTokenizer({ dir: join(folder, "none") }), folder),
+    /^none: expected tokenizer\.json \(or vocab\.json and merges\.txt\), got neither\n {2}→ write it: python -c /,
+  );
+  put("bad/tokenizer.json", "{");
+  assert.match(
+    await messageFrom(() => loadTokenizer({ dir: join(folder, "bad") }), folder),
+    /^bad\/tokenizer\.json: expected JSON, got: /,
+  );
+  put("odd/tokenizer.json", '{"model":{}}');
+  assert.match(
+    await messageFrom(() => loadTokenizer({ dir: join(folder, "odd") }), folder),
+    /^odd: expected a tokenizer\.json that we read, got: /,
+  );
+});
+
+test("GPT-2's ids are known again, and decoded for other models", async () => {
+  const { encode } = await import("gpt-tokenizer/encoding/r50k_base");
+  assert.equal(
+    hasGpt2Vocabulary((text) => encode(text)),
+    true,
+  );
+  const decode = await gpt2Decoder();
+  assert.equal(decode(encode("Hello, wörld 漢")), "Hello, wörld 漢");
+  assert.throws(() => decode([50257]), /expected ids below 50257, got 50257/);
+});
