@@ -6,8 +6,9 @@ export function randomIntegers(name: string, below: number, count: number): numb
   const out: number[] = [];
   for (let block = 0; out.length < count; block++) {
     const digest = createHash("sha256").update(`${name}\n${block}`).digest();
-    for (let at = 0; at + 6 <= digest.length && out.length < count; at += 6)
-      {out.push(digest.readUIntBE(at, 6) % below);}
+    for (let at = 0; at + 6 <= digest.length && out.length < count; at += 6) {
+      out.push(digest.readUIntBE(at, 6) % below);
+    }
   }
   return out;
 }

@@ -46,7 +46,12 @@ export function summarise(
   const better = directionOf(metric, set);
   if (metric.over === "pooled") return { ...pooled(stats), better };
   if (metric.over === "max")
-    return { value: Math.max(...values), n: values.length, stderr: null, better };
+    return {
+      value: values.reduce((a, b) => Math.max(a, b), -Infinity),
+      n: values.length,
+      stderr: null,
+      better,
+    };
   return { ...meanOf(values), p95: quantile(values, 0.95), better };
 }
 
@@ -93,4 +98,45 @@ export function quantile(values: readonly number[], q: number): number {
   const low = Math.floor(at);
   const high = Math.min(low + 1, sorted.length - 1);
   return sorted[low]! + (at - low) * (sorted[high]! - sorted[low]!);
+}
+
+/** The same numbers from values that pass by: keeps one number a text and metric, and two sums a text for pooled ones. */
+export function summariseStream(
+  names: readonly string[],
+  set: SetName,
+): {
+  add: (stats: readonly TokenStats[], rows: readonly TextMetrics[]) => void;
+  addValues: (row: TextMetrics) => void;
+  result: () => Record<string, MetricValue>;
+} {
+  const values = new Map(names.map((n) => [n, [] as number[]]));
+  const windows: { sum: number; count: number }[] = [];
+  const addValues = (row: TextMetrics) => {
+    for (const [name, list] of values) list.push(row[name]!);
+  };
+  return {
+    add(stats, rows) {
+      for (const s of stats)
+        windows.push({
+          sum: -s.logProbability.reduce((a, b) => a + b, 0),
+          count: s.logProbability.length,
+        });
+      rows.forEach(addValues);
+    },
+    addValues,
+    result: () => {
+      const n = windows.reduce((total, w) => total + w.count, 0);
+      const mean = windows.reduce((total, w) => total + w.sum, 0) / n;
+      return Object.fromEntries(
+        names.map((name) => {
+          const metric = metricNamed(name);
+          if (metric.over !== "pooled") return [name, summarise(name, values.get(name)!, [], set)];
+          return [
+            name,
+            { value: Math.exp(mean), n, stderr: null, better: directionOf(metric, set) },
+          ];
+        }),
+      );
+    },
+  };
 }

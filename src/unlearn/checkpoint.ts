@@ -16,6 +16,8 @@ export type LoopState = {
   backoffs: number;
   active: number[];
   reachedAt: (number | null)[];
+  /** Per text: epochs it stayed above its target after the mean had reached it. */
+  pressure: number[];
   before: Measure;
   /** The last measurement inside the budget. */
   last: Measure;

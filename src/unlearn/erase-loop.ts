@@ -7,11 +7,12 @@ import { breathe, type LossOf } from "../models/index.ts";
 import type { Architecture } from "../models/index.ts";
 import type { Window } from "../eval/index.ts";
 import type { Checkpointing, LoopState } from "./checkpoint.ts";
-import { above, isDone, meanLevel, type Goal, type Level } from "./level.ts";
+import { above, isAt, isDone, meanLevel, type Goal, type Level } from "./level.ts";
 import type { Optimiser } from "./optimiser.ts";
 import { trainingBatch } from "./rows.ts";
 import { dropSnapshot, restore, takeSnapshot, type Snapshot } from "./snapshot.ts";
 import { trainStep } from "./step.ts";
+import { tidy } from "../torch/index.ts";
 import type { Writer } from "./writers/types.ts";
 
 /** What one measurement says: levels per text, held-out perplexity, texts recited, mean entropy. */
@@ -51,6 +52,7 @@ export type LoopInput = {
     members: readonly number[],
     targets: readonly number[],
     sequence: readonly number[],
+    pressure: readonly number[],
   ) => LossOf;
   goal: Goal;
   measure: () => Promise<Measure>;
@@ -124,6 +126,8 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
         return outcome("erased", await firstAtGoal(input, state, inside, before, now));
       state.last = now;
       state.active = above(now.levels, goal);
+      if (isAt(meanLevel(now.levels), goal.mean))
+        for (const i of state.active) state.pressure[i]! += 1;
       if (state.active.length === 0) state.active = now.levels.map((_, i) => i); // only the mean is missing
       dropSnapshot(inside);
       inside = takeSnapshot(writer);
@@ -147,6 +151,7 @@ function startState(before: Measure, goal: Goal): LoopState {
     backoffs: 0,
     active: active.length > 0 ? active : before.levels.map((_, i) => i),
     reachedAt: before.levels.map(() => null),
+    pressure: before.levels.map(() => 0),
     before,
     last: before,
   };
@@ -164,13 +169,17 @@ async function runEpoch(input: LoopInput, state: LoopState, inside: Snapshot): P
   while (state.next * batch < members.length) {
     const chosen = members.slice(state.next * batch, (state.next + 1) * batch);
     const began = performance.now();
-    const training = trainingBatch(
-      chosen.map((m) => windows[m]!),
-      chosen.map((m) => tokens[m]!),
-    );
     const lr = input.lr * state.scale * Math.min(1, (state.step + 1) / Math.max(1, input.warmup));
-    const loss = lossOf(chosen, training.rows.targets, training.sequence);
-    const result = trainStep(arch, writer, optimiser, training, loss, { lr });
+    const result = tidy(() => {
+      const training = trainingBatch(
+        chosen.map((m) => windows[m]!),
+        chosen.map((m) => tokens[m]!),
+      );
+      const { targets } = training.rows;
+      const pressure = training.sequence.map((b) => state.pressure[windows[chosen[b]!]!.text]!);
+      const loss = lossOf(chosen, targets, training.sequence, pressure);
+      return trainStep(arch, writer, optimiser, training, loss, { lr });
+    });
     if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm))
       throw new DivergedError(state.step + 1, result.loss);
     state.step++;

@@ -10,6 +10,7 @@ import { optimiser } from "./optimiser.ts";
 import { trainedTokens, trainingBatch } from "./rows.ts";
 import { eligibleParameters } from "./scope.ts";
 import { trainStep } from "./step.ts";
+import { tidy } from "../torch/index.ts";
 import { weightsWriter } from "./writers/weights.ts";
 import type { Writer } from "./writers/types.ts";
 
@@ -69,12 +70,14 @@ export async function memorizeLoop(
       for (let from = 0; from < order.length; from += batch) {
         const injected = order.slice(from, from + batch);
         const mixed = [...injected, ...take(general, step * batch, injected.length)];
-        const training = trainingBatch(
-          mixed,
-          mixed.map((w) => trainedTokens(w, "all")),
-        );
         const rate = lr * Math.min(1, (step + 1) / WARMUP);
-        const result = trainStep(arch, writer, adam, training, () => nll, { lr: rate, clip: CLIP });
+        const result = tidy(() => {
+          const training = trainingBatch(
+            mixed,
+            mixed.map((w) => trainedTokens(w, "all")),
+          );
+          return trainStep(arch, writer, adam, training, () => nll, { lr: rate, clip: CLIP });
+        });
         step++;
         onEvent?.({ type: "step", step, epoch, ...result, learningRate: rate });
         await breathe(signal);

@@ -40,6 +40,7 @@ export type Prepared = {
     members: readonly number[],
     targets: readonly number[],
     sequence: readonly number[],
+    pressure: readonly number[],
   ) => LossOf;
   selfTexts: () => Promise<number[][]>;
   dispose: () => void;
@@ -82,11 +83,19 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
         members: readonly number[],
         targets: readonly number[],
         sequence: readonly number[],
+        pressure: readonly number[],
       ): LossOf => {
         const seen = reference?.rowsOf(members);
         return (rows) =>
           loss.of(
-            { rows, targets, sequence, head: head(w), reference: seen } satisfies RowContext,
+            {
+              rows,
+              targets,
+              sequence,
+              pressure,
+              head: head(w),
+              reference: seen,
+            } satisfies RowContext,
             options,
           );
       };
@@ -160,7 +169,12 @@ function lossAt(
 ): LossOf {
   const targets = members.flatMap((m) => tokens[m]!.map((t) => windows[m]!.ids[t]!));
   const sequence = members.flatMap((m, b) => tokens[m]!.map(() => b));
-  return lossOf(members, targets, sequence);
+  return lossOf(
+    members,
+    targets,
+    sequence,
+    sequence.map(() => 0),
+  );
 }
 
 /** Combinations that would silently do something else than they say. */

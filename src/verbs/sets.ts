@@ -34,9 +34,21 @@ export async function readSet(
   name: string,
   spec: string,
   model: Model,
-  { prefix, suffix, textField = "text" }: Cut,
+  cut: Cut,
 ): Promise<TextSet> {
-  const records = await readAllTexts(spec, { textField });
+  const records = await readAllTexts(spec, { textField: cut.textField ?? "text" });
+  return toSet(name, spec, records, model, cut);
+}
+
+/** Records as a set; `allowNone` returns an empty one where all texts are too short. */
+export async function toSet(
+  name: string,
+  spec: string,
+  records: readonly TextRecord[],
+  model: Model,
+  { prefix, suffix }: Cut,
+  { allowNone = false }: { allowNone?: boolean } = {},
+): Promise<TextSet> {
   const decode =
     records.some((r) => r.tokens !== undefined) && !model.tokenizer.isGpt2
       ? await gpt2Decoder()
@@ -44,18 +56,19 @@ export async function readSet(
   const tokenised = records.map((r) => tokenise(r, model.tokenizer, decode));
   const bos = model.tokenizer.addsBos ? (model.tokenizer.bosId ?? undefined) : undefined;
   const longest = model.arch.maxPositions - (bos === undefined ? 0 : 1);
-  const windows = tokenised.map((t, text) => windowsOf(t, { text, prefix, suffix, bos }));
-  const tooLong = windows.flat().find((w) => w.ids.length > longest);
-  if (tooLong !== undefined) {
+  const cut = tokenised.map((t) => windowsOf(t, { text: 0, prefix, suffix, bos }));
+  records.forEach((r, i) => {
+    const tooLong = cut[i]!.find((w) => w.ids.length > longest);
+    if (tooLong === undefined) return;
     throw inputError(
-      `${spec}: ${records[tooLong.text]!.id}: expected windows of at most ${longest} tokens, got ${tooLong.ids.length}`,
+      `${spec}: ${r.id}: expected windows of at most ${longest} tokens, got ${tooLong.ids.length}`,
       {
         wayOut: "lower --prefix-tokens or --suffix-tokens",
       },
     );
-  }
-  const skipped = records.filter((_, i) => windows[i]!.length === 0).map((r) => r.id);
-  if (skipped.length === records.length) {
+  });
+  const used = records.map((_, i) => i).filter((i) => cut[i]!.length > 0);
+  if (used.length === 0 && !allowNone) {
     throw inputError(
       `${spec}: expected at least one text of 8 tokens or more, got none among ${records.length}`,
       { wayOut: "give longer texts" },
@@ -64,18 +77,17 @@ export async function readSet(
   return {
     name,
     spec,
-    ids: records.map((r) => r.id),
-    tokens: tokenised.map((t) => t.ids),
-    contents: records.map(
-      (r, i) =>
-        r.text ??
-        (r.prefix !== undefined ? r.prefix + (r.suffix ?? "") : tokenised[i]!.ids.join(" ")),
-    ),
-    windows: windows.flat(),
-    skipped,
+    ids: used.map((i) => records[i]!.id),
+    tokens: used.map((i) => tokenised[i]!.ids),
+    contents: used.map((i) => contentOf(records[i]!, tokenised[i]!)),
+    windows: used.flatMap((i, text) => cut[i]!.map((w) => ({ ...w, text }))),
+    skipped: records.filter((_, i) => cut[i]!.length === 0).map((r) => r.id),
     hasSpans: records.some((r) => r.spans !== undefined),
   };
 }
+
+const contentOf = (r: TextRecord, t: Tokenised): string =>
+  r.text ?? (r.prefix !== undefined ? r.prefix + (r.suffix ?? "") : t.ids.join(" "));
 
 function tokenise(
   record: TextRecord,
@@ -111,20 +123,21 @@ export function checkOverlaps(sets: readonly (TextSet | undefined)[]): string[] 
       given.map((s) => [s.name, s.ids.map((id, i) => ({ id, tokens: s.tokens[i]! }))]),
     ),
   );
-  const crossing = identical.find((group) => new Set(group.map((p) => p.set)).size > 1);
-  if (crossing !== undefined) {
-    const places = crossing.map((p) => `${p.set}:${p.id}`).join(", ");
-    throw inputError(`sets: expected no text in two sets, got the same one as ${places}`, {
-      wayOut: "take it out of one of them",
-    });
+  const same = identical[0];
+  if (same !== undefined) {
+    const { a, b } = same;
+    throw inputError(
+      `sets: expected no text in two sets, got ${a.set}:${a.id} and ${b.set}:${b.id} with the same tokens`,
+      {
+        wayOut: "take it out of one of them",
+      },
+    );
   }
   const pairs = new Map<string, Set<string>>();
-  for (const { places } of runs) {
-    const names = [...new Set(places.map((p) => p.set))].sort();
-    if (names.length < 2) continue;
-    const key = names.join(" and ");
+  for (const run of runs) {
+    const key = [run.set, run.with.set].sort().join(" and ");
     const ids = pairs.get(key) ?? new Set<string>();
-    for (const p of places) ids.add(`${p.set}:${p.id}`);
+    ids.add(`${run.set}:${run.id}`);
     pairs.set(key, ids);
   }
   return [...pairs].map(

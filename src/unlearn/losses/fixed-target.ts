@@ -31,6 +31,9 @@ import type { LogitLoss } from "../../models/index.ts";
 import { column } from "./rows.ts";
 import type { NaturalRow, ReferenceRows } from "./types.ts";
 
+/** A fixed target may end above a text's own level: each further epoch there takes this share of π away. */
+const YIELD = 0.75;
+
 /** q (n, V) of a chunk, from θ0's logits (overwritten), the true tokens (n, 1), π and τ (n, 1). */
 export function targetDistribution(
   logits0: Tensor,
@@ -55,9 +58,9 @@ export function targetDistribution(
 export function towardsTarget(
   reference: ReferenceRows,
   target: readonly NaturalRow[],
-  { hinge }: { hinge: number },
+  { hinge, pressure }: { hinge: number; pressure: readonly number[] },
 ): LogitLoss {
-  const pis = target.map((t) => t.pi);
+  const pis = target.map((t, i) => t.pi * YIELD ** pressure[i]!);
   const taus = target.map((t) => t.tau);
   return (logits, { from, count, targets }) => {
     const pi = column(pis, from, count, logits);

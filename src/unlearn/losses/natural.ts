@@ -12,5 +12,6 @@ export const natural: ErasingLoss = {
   formula: "L = mean CE(q, p) + hinge·relu(ln p(y) - ln q(y))",
   origin: "ours",
   needs: "natural",
-  of: ({ reference }, { hinge }) => towardsTarget(reference!, reference!.natural!, { hinge }),
+  of: ({ reference, pressure }, { hinge }) =>
+    towardsTarget(reference!, reference!.natural!, { hinge, pressure }),
 };

@@ -11,6 +11,8 @@ export type RowContext = {
   readonly targets: readonly number[];
   /** Which sequence of the batch each row belongs to, 0 … B-1. */
   readonly sequence: readonly number[];
+  /** How often each row's text stayed above its target after the mean had reached it: fixed targets yield to it. */
+  readonly pressure: readonly number[];
   /** Hidden rows (N, D) of this batch under the model being trained, and its head: for losses over whole sequences. */
   readonly rows: Tensor;
   readonly head: Tensor;

@@ -12,11 +12,11 @@ export const undial: ErasingLoss = {
   formula: "L = mean CE(softmax(z0 - γ·onehot(y)), p)",
   origin: "paper",
   needs: "reference",
-  of: ({ reference }, { gamma }) =>
+  of: ({ reference, pressure }, { gamma }) =>
     towardsTarget(
       reference!,
       reference!.logProbability.map((lp) => ({ pi: lowered(lp, gamma), tau: 1 })),
-      { hinge: 0 },
+      { hinge: 0, pressure },
     ),
 };
 

@@ -83,7 +83,9 @@ export function factorsWriter(
     variables: factors,
     gradient: (_, gradient) => toDType(gradient, "float32"),
     publish: () =>
-      noGrad(() => factors.forEach((b, name) => void copy_(detach(seen.get(name)!), b))),
+      noGrad(() =>
+        tidy(() => factors.forEach((b, name) => void copy_(detach(seen.get(name)!), b))),
+      ),
     merged(parameter) {
       const name = parameter.replace(/\.weight$/, "");
       const b = factors.get(name);

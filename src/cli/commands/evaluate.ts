@@ -1,0 +1,30 @@
+/** @file `evaluate` on the command line. */
+import { evaluate } from "../../verbs/evaluate.ts";
+import { EVALUATE } from "../../verbs/flags.ts";
+import type { EvaluateResult } from "../../eval/index.ts";
+import type { Invocation } from "../commands.ts";
+import { longCommand } from "../long.ts";
+
+export const run = (call: Invocation): Promise<number> =>
+  longCommand({
+    name: "evaluate",
+    table: EVALUATE,
+    call,
+    async execute({ options, signal, onEvent }) {
+      const result = await evaluate(options, { signal, onEvent });
+      return { result, exitCode: 0, summary: tableOf(result) };
+    },
+  });
+
+/** Metrics as rows, sets as columns. */
+function tableOf(result: EvaluateResult): string[] {
+  const sets = (["forget", "kept", "unseen", "heldout"] as const).filter(
+    (s) => result[s] !== undefined,
+  );
+  const names = Object.keys(result[sets[0]!]!);
+  const cell = (set: (typeof sets)[number], name: string) =>
+    result[set]![name]?.value.toFixed(4) ?? "";
+  return [["", ...sets], ...names.map((n) => [n, ...sets.map((s) => cell(s, n))])].map(
+    ([head, ...cells]) => `${head!.padEnd(26)}${cells.map((x) => x.padStart(12)).join("")}`,
+  );
+}

@@ -1,0 +1,41 @@
+/** @file `generate`: completes a prompt, with and without a patch. */
+import { inputError } from "../../base/errors.ts";
+import { resolveFlags } from "../../base/flags.ts";
+import { generate, loadModel } from "../../models/index.ts";
+import { patchedWeights } from "../../verbs/erase-output.ts";
+import { openSession } from "../../verbs/session.ts";
+import { GENERATE } from "../command-flags.ts";
+import type { Invocation } from "../commands.ts";
+
+export async function run({ given, json }: Invocation): Promise<number> {
+  const { values } = resolveFlags(GENERATE, given);
+  if (values.diff && values.patch === undefined)
+    throw inputError("generate --diff: expected --patch, got none", { wayOut: "add --patch" });
+  openSession(values);
+  const model = await loadModel(values.model, {
+    dtype: values.dtype === "bfloat16" ? "bfloat16" : "float32",
+  });
+  const patched =
+    values.patch === undefined ? undefined : await patchedWeights(values.patch, model);
+  try {
+    const ids = model.tokenizer.encode(values.prompt);
+    const stopIds = model.tokenizer.eosId === null ? [] : [model.tokenizer.eosId];
+    const complete = async (weights: typeof model.weights) => {
+      const [out] = await generate(model.arch, weights, [ids], { ...values, stopIds });
+      return model.tokenizer.decode(out!, { skipSpecial: true });
+    };
+    const after = await complete(patched?.weights ?? model.weights);
+    const before = values.diff ? await complete(model.weights) : undefined;
+    if (json)
+      process.stdout.write(
+        `${JSON.stringify({ schema: "unrecite/generate/v1", prompt: values.prompt, text: after, ...(before !== undefined && { without_patch: before }) }, null, 2)}\n`,
+      );
+    else if (before !== undefined)
+      process.stdout.write(`without patch: ${before}\nwith patch:    ${after}\n`);
+    else process.stdout.write(`${values.prompt}${after}\n`);
+    return 0;
+  } finally {
+    patched?.dispose();
+    model.dispose();
+  }
+}

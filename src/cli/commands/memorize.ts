@@ -1,0 +1,30 @@
+/** @file `memorize` on the command line. */
+import { MEMORIZE } from "../../verbs/flags.ts";
+import { memorize } from "../../verbs/memorize.ts";
+import type { Invocation } from "../commands.ts";
+import { longCommand, percent } from "../long.ts";
+
+export const run = (call: Invocation): Promise<number> =>
+  longCommand({
+    name: "memorize",
+    table: MEMORIZE,
+    call,
+    async execute({ options, signal, onEvent }) {
+      const result = await memorize(options, { signal, onEvent });
+      const [before, after] = [
+        result.before.heldout?.["perplexity"]?.value,
+        result.after.heldout?.["perplexity"]?.value,
+      ];
+      const summary = [
+        `recited    ${result.recited} of ${result.texts} texts (${percent(result.recited / result.texts)}) after ${result.epochs} epochs`,
+        ...(before !== undefined && after !== undefined
+          ? [
+              `held-out   perplexity ${before.toFixed(2)} → ${after.toFixed(2)} (x ${(after / before).toFixed(3)})`,
+            ]
+          : []),
+        `model      ${result.out}`,
+        `took       ${result.seconds.toFixed(0)} s`,
+      ];
+      return { result, exitCode: 0, summary };
+    },
+  });

@@ -1,0 +1,193 @@
+/**
+ * @file What long commands share: recipe and resume, the run directory with its manifest, progress, Ctrl+C, the report. The
+ * command itself is a library call.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { inputError, messageOf } from "../base/errors.ts";
+import { flagName, resolveFlags, type Flags, type Options, type Values } from "../base/flags.ts";
+import { readObject } from "../io/json.ts";
+import { openRun, type Manifest, type RunDirectory, type Setting } from "../run/index.ts";
+import { openSession, peakRss, type SessionOptions } from "../verbs/session.ts";
+import type { Invocation } from "./commands.ts";
+import { progress, type Progress } from "./progress.ts";
+
+export type Context<T extends Flags> = {
+  readonly values: Values<T>;
+  readonly options: Options<T>;
+  readonly run: RunDirectory;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: { type: string }) => void;
+  readonly say: (line: string) => void;
+};
+
+type Outcome = {
+  result: { schema: string };
+  exitCode: number;
+  hashes?: Manifest["hashes"];
+  summary: readonly string[];
+};
+
+type Command<T extends Flags> = {
+  readonly name: Manifest["command"];
+  readonly table: T;
+  readonly call: Invocation;
+  readonly execute: (context: Context<T>) => Promise<Outcome>;
+};
+
+const stamp = (): string =>
+  new Date()
+    .toISOString()
+    .replace(/\.\d+Z$/, "")
+    .replaceAll(":", "-");
+
+export async function longCommand<T extends Flags>({
+  name,
+  table,
+  call,
+  execute,
+}: Command<T>): Promise<number> {
+  const resume = typeof call.given["resume"] === "string" ? call.given["resume"] : undefined;
+  const given = resume === undefined ? call.given : { ...settingsIn(resume, name), ...call.given };
+  const recipe = call.recipe === undefined ? {} : camelCased(await readObject(call.recipe));
+  const { values, origins } = resolveFlags(table, given, recipe);
+  const path =
+    resume ??
+    (typeof given["run"] === "string" ? given["run"] : join("runs", `${stamp()}-${name}`));
+  const run = openRun(path, { resume: resume !== undefined });
+  const bar = progress({ quiet: call.quiet });
+  const interrupted = interruptible();
+  const started = performance.now();
+  const session = openSession(values as unknown as SessionOptions);
+  const manifest: Manifest = {
+    schema: "unrecite/run/v1",
+    command: name,
+    status: "running",
+    settings: Object.fromEntries(
+      Object.entries(values).map(([key, value]): [string, Setting] => [
+        key,
+        { value, from: origins[key]! },
+      ]),
+    ),
+    versions: session.versions,
+    hashes: {},
+    device: session.device,
+    dtype: session.dtype,
+    dtypeReason: session.dtypeReason,
+    threads: session.threads,
+    seed: Number((values as Record<string, unknown>)["seed"] ?? 0),
+    started: new Date().toISOString(),
+    seconds: 0,
+    peakRssBytes: 0,
+    results: null,
+    eventsHead: null,
+  };
+  const save = (status: Manifest["status"], more: Partial<Manifest> = {}) =>
+    run.saveManifest(
+      Object.assign(manifest, more, {
+        status,
+        seconds: (performance.now() - started) / 1000,
+        peakRssBytes: peakRss(),
+      }),
+    );
+  try {
+    await save("running");
+    run.event({ type: resume === undefined ? "run" : "resume", command: name });
+    const onEvent = (event: { type: string }) => {
+      bar.show(event);
+      if (event.type !== "phase") run.event(event);
+    };
+    const context: Context<T> = {
+      values,
+      options: withoutUndefined(values),
+      run,
+      signal: interrupted.signal,
+      onEvent,
+      say: bar.say,
+    };
+    const { result, exitCode, hashes, summary } = await execute(context);
+    bar.stop();
+    run.event({ type: "result", schema: result.schema, exitCode });
+    await save("done", { results: result, ...(hashes && { hashes }) });
+    await writeReport(run, bar);
+    if (call.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+    for (const line of [...summary, `run        ${run.path}`])
+      (call.json ? process.stderr : process.stdout).write(`${line}\n`);
+    return exitCode;
+  } catch (error) {
+    bar.stop();
+    if (!interrupted.signal.aborted) {
+      run.event({ type: "error", message: messageOf(error) });
+      await save("failed");
+      throw error;
+    }
+    run.event({ type: "interrupted" });
+    await save("interrupted");
+    process.stderr.write(`interrupted\n  → go on with: unrecite ${name} --resume ${run.path}\n`);
+    return interrupted.code();
+  } finally {
+    interrupted.dispose();
+    run.close();
+  }
+}
+
+/** The settings of an earlier run, to go on with; what was a default then may be given again now. */
+function settingsIn(path: string, name: string): Record<string, unknown> {
+  const file = join(path, "run.json");
+  if (!existsSync(file))
+    throw inputError(`--resume ${path}: expected a run directory, got no run.json there`, {
+      wayOut: "name the directory that the interrupted run printed",
+    });
+  const manifest = JSON.parse(readFileSync(file, "utf8")) as Manifest;
+  if (manifest.command !== name)
+    throw inputError(
+      `--resume ${path}: expected a run of ${name}, got one of ${manifest.command}`,
+      { wayOut: `use: unrecite ${manifest.command} --resume ${path}` },
+    );
+  if (manifest.status === "done")
+    throw inputError(`--resume ${path}: expected an interrupted run, got one that is done`, {
+      wayOut: "start a new run",
+    });
+  return Object.fromEntries(Object.entries(manifest.settings).map(([key, s]) => [key, s.value]));
+}
+
+const camelCased = (recipe: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(recipe).map(([key, value]) => [
+      key.replace(/^--/, "").replace(/[-_]([a-z])/g, (_, c: string) => c.toUpperCase()),
+      value,
+    ]),
+  );
+
+const withoutUndefined = <T extends Flags>(values: Values<T>): Options<T> =>
+  Object.fromEntries(Object.entries(values).filter(([, v]) => v !== undefined)) as Options<T>;
+
+/** Ctrl+C or SIGTERM: the first asks the work to end at its next step, the second ends the process. */
+function interruptible(): { signal: AbortSignal; code: () => number; dispose: () => void } {
+  const controller = new AbortController();
+  let code = 130;
+  const on = (signal: NodeJS.Signals) => () => {
+    code = signal === "SIGINT" ? 130 : 143;
+    if (controller.signal.aborted) process.exit(code);
+    process.stderr.write("\nending at the next step (again to end at once)\n");
+    controller.abort();
+  };
+  const handlers = (["SIGINT", "SIGTERM"] as const).map((s) => [s, on(s)] as const);
+  for (const [signal, handler] of handlers) process.on(signal, handler);
+  return {
+    signal: controller.signal,
+    code: () => code,
+    dispose: () => handlers.forEach(([signal, handler]) => process.off(signal, handler)),
+  };
+}
+
+async function writeReport(run: RunDirectory, bar: Progress): Promise<void> {
+  const { renderRun } = await import("../report/index.ts");
+  await renderRun(run.path, run.file("report.html"), { includeText: false });
+  bar.say(`report     ${run.file("report.html")}`);
+}
+
+export const percent = (x: number): string => `${(100 * x).toFixed(1)} %`;
+
+/** For messages that name a flag by its key. */
+export { flagName };

@@ -1,0 +1,127 @@
+/**
+ * @file A run's directory: locked while it is written, run.json replaced whole, events.jsonl a chain of hashes, texts.jsonl
+ * without texts. `--resume` finds everything here.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { inputError } from "../base/errors.ts";
+import { writeFileAtomic, writeJsonAtomic } from "../io/index.ts";
+import { chainHead, parseEvents } from "./events.ts";
+import type { Manifest, TextLine } from "./types.ts";
+
+export type RunDirectory = {
+  readonly path: string;
+  readonly file: (name: string) => string;
+  /** Salted SHA-256 of a text, for texts.jsonl and patches. */
+  readonly hashText: (content: string) => string;
+  /** Appends one event, chained to the one before. */
+  readonly event: (event: object) => void;
+  readonly saveManifest: (manifest: Manifest) => Promise<void>;
+  readonly saveTexts: (lines: readonly TextLine[]) => Promise<void>;
+  /** Lets go of the lock. */
+  readonly close: () => void;
+};
+
+/** Opens a new run, or one to be resumed. */
+export function openRun(path: string, { resume = false }: { resume?: boolean } = {}): RunDirectory {
+  const file = (name: string) => join(path, name);
+  if (resume && !existsSync(file("run.json"))) {
+    throw inputError(`${path}: expected a run to resume, got no run.json there`, {
+      wayOut: "name the directory that the interrupted run printed",
+    });
+  }
+  if (!resume && existsSync(file("run.json"))) {
+    throw inputError(`${path}: expected a new run directory, got one that holds a run`, {
+      wayOut: `choose another --run, or go on with --resume ${path}`,
+    });
+  }
+  mkdirSync(path, { recursive: true });
+  const unlock = lock(file("lock"), path);
+  const salt = saltIn(file("salt"));
+  let head = resume ? repairEvents(file("events.jsonl")) : null;
+  return {
+    path,
+    file,
+    hashText: (content) => createHash("sha256").update(salt).update(content).digest("hex"),
+    event(event) {
+      const line = JSON.stringify({ ...event, at: new Date().toISOString(), previous: head });
+      head = chainHead(line);
+      appendFileSync(file("events.jsonl"), `${line}\n`);
+    },
+    saveManifest: (manifest) =>
+      writeJsonAtomic(file("run.json"), { ...manifest, eventsHead: head }),
+    saveTexts: (lines) =>
+      writeFileAtomic(file("texts.jsonl"), lines.map((l) => `${JSON.stringify(l)}\n`).join("")),
+    close: unlock,
+  };
+}
+
+function lock(path: string, run: string): () => void {
+  for (let tries = 0; tries < 2; tries++) {
+    try {
+      const handle = openSync(path, "wx");
+      writeSync(handle, String(process.pid));
+      closeSync(handle);
+      return () => rmSync(path, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      const pid = Number(readFileSync(path, "utf8"));
+      if (pid > 0 && isAlive(pid)) {
+        throw inputError(
+          `${run}: expected a run directory of our own, got one that process ${pid} is writing`,
+          { wayOut: "wait for it, or choose another --run" },
+        );
+      }
+      rmSync(path, { force: true }); // left behind by a process that is gone
+    }
+  }
+  throw inputError(`${run}: expected to lock the run directory, got another process first`, {
+    wayOut: "try again",
+  });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** 256 bits, readable by the owner alone: with it, a guess of a text could be checked against the hashes. */
+function saltIn(path: string): Buffer {
+  if (existsSync(path)) return readFileSync(path);
+  const salt = randomBytes(32);
+  writeFileSync(path, salt, { mode: 0o600 });
+  return salt;
+}
+
+/** Drops a last line torn by a crash, notes it, and gives the head of the chain. */
+function repairEvents(path: string): string | null {
+  if (!existsSync(path)) return null;
+  const { lines, torn } = parseEvents(path, readFileSync(path, "utf8"));
+  let head = lines.length === 0 ? null : chainHead(lines.at(-1)!);
+  if (torn) {
+    const note = JSON.stringify({
+      type: "note",
+      note: "a torn last line was dropped",
+      at: new Date().toISOString(),
+      previous: head,
+    });
+    writeFileSync(path, [...lines, note].map((l) => `${l}\n`).join(""));
+    head = chainHead(note);
+  }
+  return head;
+}

@@ -1,0 +1,406 @@
+/**
+ * @file The main job: from a model that recites texts to a patch under which it does not, measured before and after on what
+ * was written. Options, statuses and files as in SPEC.md sections 4 to 6.
+ */
+import { existsSync } from "node:fs";
+import type { Options, Values } from "../base/flags.ts";
+import { resolveFlags } from "../base/flags.ts";
+import type { EraseResult, EvaluateResult, Window } from "../eval/index.ts";
+import { summarise, tokenStats } from "../eval/index.ts";
+import { loadModel, type Model } from "../models/index.ts";
+import { tidy } from "../torch/index.ts";
+import { checkpointTo, resumeFrom } from "../unlearn/checkpoint.ts";
+import {
+  eraseLoop,
+  type LoopEvent,
+  type LoopOutcome,
+  type Measure,
+} from "../unlearn/erase-loop.ts";
+import { above, levelsOf, type Goal } from "../unlearn/level.ts";
+import { methodNamed, type MethodSettings } from "../unlearn/methods/index.ts";
+import { prepare, type Prepared } from "../unlearn/prepare.ts";
+import { trainedTokens } from "../unlearn/rows.ts";
+import { selfTexts } from "../unlearn/self-text.ts";
+import { writeOutputs, type Outputs } from "./erase-output.ts";
+import { ERASE } from "./flags.ts";
+import { goalOf } from "./goal.ts";
+import { measureSet, type Measured } from "./measure.ts";
+import type { RunFiles } from "./run-files.ts";
+import { openSession, peakRss, type Session } from "./session.ts";
+import { checkOverlaps, HELDOUT_CUT, readSet, type TextSet } from "./sets.ts";
+
+export type EraseOptions = Options<typeof ERASE>;
+export type EraseValues = Values<typeof ERASE>;
+
+export type EraseHooks = {
+  signal?: AbortSignal | undefined;
+  onEvent?:
+    | ((
+        event:
+          | LoopEvent
+          | { type: "phase"; name: string; done?: number; total?: number }
+          | { type: "warning"; message: string },
+      ) => void)
+    | undefined;
+  /** Where checkpoints, patch and per-text rows go; without it only `--patch-out` and `--out` are written. */
+  files?: RunFiles | undefined;
+};
+
+type Sets = {
+  forget: TextSet;
+  kept: TextSet | undefined;
+  unseen: TextSet | undefined;
+  heldout: TextSet | undefined;
+};
+
+/** Erases the forget set from a model. */
+export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Promise<EraseResult> {
+  const { values } = resolveFlags(ERASE, options);
+  const started = performance.now();
+  const session = openSession(values);
+  const phase = (name: string) => (done: number, total: number) =>
+    hooks.onEvent?.({ type: "phase", name, done, total });
+  const measured = await loadModel(values.model); // float32: what every figure is measured with
+  const model =
+    session.dtype === "float32"
+      ? measured
+      : await loadModel(values.model, { dtype: session.dtype });
+  try {
+    const sets = await readSets(values, measured);
+    for (const message of checkOverlaps([sets.forget, sets.kept, sets.unseen, sets.heldout]))
+      hooks.onEvent?.({ type: "warning", message });
+    const before = await evaluateSets(
+      measured,
+      sets,
+      measured.weights,
+      hooks,
+      phase("measuring before"),
+    );
+    const goal = await goalOf({
+      target: values.target,
+      reference: values.reference,
+      unseen: sets.unseen,
+      forget: sets.forget,
+      model: measured,
+      signal: hooks.signal,
+    });
+    const settings = settingsOf(values, sets.forget);
+    const windows = sets.forget.windows;
+    const tokens = windows.map((w) => trainedTokens(w, settings.positions));
+    const prepared = await prepare({
+      ...modelParts(model),
+      settings,
+      windows,
+      tokens,
+      seed: values.seed,
+      signal: hooks.signal,
+      onProgress: (name, done, total) => hooks.onEvent?.({ type: "phase", name, done, total }),
+    });
+    try {
+      const outcome = await run({
+        values,
+        settings,
+        session,
+        model,
+        sets,
+        goal,
+        prepared,
+        windows,
+        tokens,
+        hooks,
+      });
+      const outputs = await writeOutputs({
+        values,
+        settings,
+        outcome,
+        prepared,
+        measured,
+        sets: sets.forget,
+        files: hooks.files,
+      });
+      const after = await measureWritten(outputs, measured, sets, hooks, phase("measuring after"));
+      const result = resultOf({
+        values,
+        settings,
+        goal,
+        before,
+        after,
+        outcome,
+        prepared,
+        outputs,
+        sets,
+        started,
+      });
+      await hooks.files?.saveTexts(sets, before, after, goal, outcome, values.includeText);
+      return result;
+    } finally {
+      prepared.dispose();
+    }
+  } finally {
+    if (model !== measured) model.dispose();
+    measured.dispose();
+  }
+}
+
+/** What the algorithms need of a loaded model. */
+function modelParts(model: Model) {
+  const { bosId, eosId, addsBos } = model.tokenizer;
+  return {
+    arch: model.arch,
+    params: model.params,
+    weights: model.weights,
+    bos: addsBos ? (bosId ?? undefined) : undefined,
+    start: bosId ?? eosId ?? 0,
+  };
+}
+
+/** The method's settings, with flags over them; texts with spans are erased at their spans unless told otherwise. */
+export function settingsOf(values: EraseValues, forget: TextSet): MethodSettings {
+  const { settings } = methodNamed(values.method);
+  const given = Object.fromEntries(
+    Object.keys(settings).flatMap((key) => {
+      const value = values[key as keyof EraseValues];
+      return value === undefined ? [] : [[key, value]];
+    }),
+  );
+  const spans = forget.hasSpans && values.positions === undefined ? { positions: "span" } : {};
+  return { ...settings, ...spans, ...given } as MethodSettings;
+}
+
+async function readSets(values: EraseValues, model: Model): Promise<Sets> {
+  const cut = {
+    prefix: values.prefixTokens,
+    suffix: values.suffixTokens,
+    textField: values.textField,
+  };
+  const read = (name: string, spec: string | undefined, how = cut) =>
+    spec === undefined ? Promise.resolve(undefined) : readSet(name, spec, model, how);
+  return {
+    forget: await readSet("forget", values.forget, model, cut),
+    kept: await read("kept", values.kept),
+    unseen: await read("unseen", values.unseen),
+    heldout: await read("heldout", values.heldout, { ...HELDOUT_CUT, textField: values.textField }),
+  };
+}
+
+export type Evaluated = { [K in keyof Sets]: Measured | undefined };
+
+async function evaluateSets(
+  model: Model,
+  sets: Sets,
+  weights: Model["weights"],
+  hooks: EraseHooks,
+  onBatch: (done: number, total: number) => void,
+): Promise<Evaluated> {
+  const one = (set: TextSet | undefined, role: "forget" | "kept" | "unseen" | "heldout") =>
+    set === undefined
+      ? Promise.resolve(undefined)
+      : measureSet(model.arch, weights, set, role, { signal: hooks.signal, onBatch });
+  return {
+    forget: await one(sets.forget, "forget"),
+    kept: await one(sets.kept, "kept"),
+    unseen: await one(sets.unseen, "unseen"),
+    heldout: await one(sets.heldout, "heldout"),
+  };
+}
+
+type RunInput = {
+  values: EraseValues;
+  settings: MethodSettings;
+  session: Session;
+  model: Model;
+  sets: Sets;
+  goal: Goal;
+  prepared: Prepared;
+  windows: readonly Window[];
+  tokens: readonly (readonly number[])[];
+  hooks: EraseHooks;
+};
+
+async function run({
+  values,
+  settings,
+  session,
+  model,
+  sets,
+  goal,
+  prepared,
+  windows,
+  tokens,
+  hooks,
+}: RunInput): Promise<LoopOutcome> {
+  const { arch } = model;
+  const { writer, optimiser, lossOf } = prepared;
+  const gate =
+    sets.heldout?.windows ?? (await sampledWindows(model, sets.forget, values.seed, hooks.signal));
+  const textOf = windows.map((w) => w.text);
+  const texts = sets.forget.ids.length;
+  const measure = async (): Promise<Measure> => {
+    const w = writer.trainable.weights;
+    const stats = await tokenStats(arch, w, windows, { signal: hooks.signal });
+    const held = await tokenStats(arch, w, gate, { spread: false, signal: hooks.signal });
+    const recited = new Set(
+      stats.flatMap((s, i) => (s.correct.every((c) => c === 1) ? [textOf[i]!] : [])),
+    ).size;
+    const entropy =
+      stats.reduce((sum, s) => sum + s.entropy.reduce((a, b) => a + b, 0), 0) /
+      stats.reduce((n, s) => n + s.entropy.length, 0);
+    return {
+      levels: levelsOf(stats, textOf, texts),
+      perplexity: summarise("perplexity", [], held, "heldout").value,
+      recited,
+      entropy,
+    };
+  };
+  const binding = JSON.stringify({
+    settings,
+    seed: values.seed,
+    dtype: session.dtype,
+    threads: session.threads,
+    model: await model.source.hash(),
+    texts: sets.forget.contents.map((c) => hooks.files?.hashText(c)),
+  });
+  const path = hooks.files?.checkpoint;
+  const every = values.checkpointEvery;
+  const resumed =
+    path !== undefined && existsSync(path)
+      ? await resumeFrom(path, every, binding, writer, optimiser)
+      : undefined;
+  const checkpointing =
+    resumed ?? (path === undefined ? undefined : checkpointTo(path, every, binding));
+  const { lr, warmup, epochs, batch } = settings;
+  return eraseLoop({
+    arch,
+    writer,
+    optimiser,
+    windows,
+    tokens,
+    texts,
+    lossOf,
+    goal,
+    measure,
+    budget: values.utilityBudget,
+    lr,
+    warmup,
+    epochs,
+    batch,
+    seed: values.seed,
+    checkpointing,
+    signal: hooks.signal,
+    onEvent: hooks.onEvent,
+  });
+}
+
+/** Without held-out text the model's own samples stand in at the gate. */
+async function sampledWindows(
+  model: Model,
+  forget: TextSet,
+  seed: number,
+  signal: AbortSignal | undefined,
+): Promise<Window[]> {
+  const { arch, weights, start } = modelParts(model);
+  const rows = await selfTexts(arch, weights, {
+    seed: seed + 1000,
+    start,
+    vocab: arch.vocab,
+    avoid: forget.windows.map((w) => w.ids),
+    signal,
+  });
+  return rows.map((ids, text) => ({
+    text,
+    ids,
+    suffixStart: 1,
+    scored: ids.slice(1).map((_, i) => i + 1),
+  }));
+}
+
+/** `after` is what the written files do, read back. */
+async function measureWritten(
+  outputs: Outputs,
+  base: Model,
+  sets: Sets,
+  hooks: EraseHooks,
+  onBatch: (done: number, total: number) => void,
+): Promise<Evaluated> {
+  if (outputs.out !== null) {
+    const written = await loadModel(outputs.out);
+    try {
+      return await evaluateSets(written, sets, written.weights, hooks, onBatch);
+    } finally {
+      written.dispose();
+    }
+  }
+  const patched = await outputs.patchedWeights();
+  try {
+    return await evaluateSets(base, sets, patched.weights, hooks, onBatch);
+  } finally {
+    tidy(() => patched.dispose());
+  }
+}
+
+export function evaluateDocument(e: Evaluated): EvaluateResult {
+  const parts = Object.entries(e).flatMap(([name, m]) =>
+    m === undefined ? [] : [[name, m.metrics] as const],
+  );
+  return { schema: "unrecite/evaluate/v1", ...Object.fromEntries(parts) };
+}
+
+type ResultInput = {
+  values: EraseValues;
+  settings: MethodSettings;
+  goal: Goal;
+  before: Evaluated;
+  after: Evaluated;
+  outcome: LoopOutcome;
+  prepared: Prepared;
+  outputs: Outputs;
+  sets: Sets;
+  started: number;
+};
+
+function resultOf({
+  values,
+  settings,
+  goal,
+  before,
+  after,
+  outcome,
+  prepared,
+  outputs,
+  sets,
+  started,
+}: ResultInput): EraseResult {
+  const levels = outcome.after.levels;
+  const waiting = above(levels, goal).length;
+  const { selected, total, rank } = prepared.writer.selection;
+  const recited = after.forget!.rows.filter((r) => r?.["exact_match"] === 1).length;
+  return {
+    schema: "unrecite/erase/v1",
+    method: values.method,
+    status: outcome.status,
+    target: {
+      from: goal.from,
+      memorization_accuracy: goal.mean.accuracy,
+      suffix_nll: goal.mean.nll,
+    },
+    before: evaluateDocument(before),
+    after: evaluateDocument(after),
+    texts: {
+      total: levels.length + sets.forget.skipped.length,
+      erased: levels.length - waiting,
+      incomplete: waiting,
+      skipped: sets.forget.skipped.length,
+      recited,
+    },
+    over_forgotten: levels.filter((l, i) => l.nll > 1.5 * goal.perText[i]!.nll).length,
+    selection: { metric: settings.select, fraction: selected / total, rank, selected, total },
+    patch: outputs.patch,
+    out: outputs.out,
+    epochs: outcome.epochs,
+    steps: outcome.steps,
+    backoffs: outcome.backoffs,
+    seconds: (performance.now() - started) / 1000,
+    peak_rss_bytes: peakRss(),
+    resumed_from: values.resume ?? null,
+  };
+}

@@ -1,0 +1,63 @@
+/** @file Measures a model, or a model with a patch on it, on up to four sets. */
+import { resolveFlags, type Options } from "../base/flags.ts";
+import { inputError } from "../base/errors.ts";
+import { METRIC_NAMES, metricNamed, type EvaluateResult, type SetName } from "../eval/index.ts";
+import { loadModel } from "../models/index.ts";
+import { patchedWeights } from "./erase-output.ts";
+import { EVALUATE } from "./flags.ts";
+import { measureSet } from "./measure.ts";
+import { openSession } from "./session.ts";
+import { HELDOUT_CUT, readSet } from "./sets.ts";
+
+export type EvaluateHooks = {
+  signal?: AbortSignal | undefined;
+  onEvent?:
+    ((event: { type: "phase"; name: string; done: number; total: number }) => void) | undefined;
+};
+
+export async function evaluate(
+  options: Options<typeof EVALUATE>,
+  { signal, onEvent }: EvaluateHooks = {},
+): Promise<EvaluateResult> {
+  const { values } = resolveFlags(EVALUATE, options);
+  const roles = (["forget", "kept", "unseen", "heldout"] as const).filter(
+    (r) => values[r] !== undefined,
+  );
+  if (roles.length === 0)
+    throw inputError(
+      "evaluate: expected at least one of --forget, --kept, --unseen, --heldout, got none",
+      { wayOut: "name a set of texts" },
+    );
+  const metrics = (values.metrics ?? METRIC_NAMES).map((name) => metricNamed(name).name);
+  openSession(values);
+  const dtype = values.dtype === "bfloat16" ? "bfloat16" : "float32"; // figures are float32 unless asked for otherwise
+  const model = await loadModel(values.model, { dtype });
+  const patched =
+    values.patch === undefined ? undefined : await patchedWeights(values.patch, model);
+  try {
+    const result: Record<string, unknown> = { schema: "unrecite/evaluate/v1" };
+    for (const role of roles) {
+      const cut =
+        role === "heldout"
+          ? HELDOUT_CUT
+          : { prefix: values.prefixTokens, suffix: values.suffixTokens };
+      const set = await readSet(role, values[role]!, model, {
+        ...cut,
+        textField: values.textField,
+      });
+      const onBatch = (done: number, total: number) =>
+        onEvent?.({ type: "phase", name: `measuring ${role}`, done, total });
+      result[role] = (
+        await measureSet(model.arch, patched?.weights ?? model.weights, set, role as SetName, {
+          metrics,
+          signal,
+          onBatch,
+        })
+      ).metrics;
+    }
+    return result as EvaluateResult;
+  } finally {
+    patched?.dispose();
+    model.dispose();
+  }
+}

@@ -1,0 +1,200 @@
+/** @file The flags of all commands (SPEC.md section 4). A method's own settings have no default here: the method says. */
+import type { Flags } from "../base/flags.ts";
+
+/** Names are fixed by the method table; kept as literals so that `--help` never loads LibTorch. */
+export const METHOD_NAMES = ["emso", "emso-paper", "em", "ga", "npo", "undial"] as const;
+export const SELECTOR_NAMES = [
+  "contrastive",
+  "magnitude",
+  "random",
+  "dense",
+  "directions",
+  "directions-gradient",
+] as const;
+
+export const GLOBAL = {
+  seed: {
+    kind: "integer",
+    default: 0,
+    min: 0,
+    max: 2 ** 31 - 1,
+    help: "seed of everything that is drawn",
+  },
+  device: {
+    kind: "choice",
+    of: ["auto", "cpu", "cuda"],
+    default: "auto",
+    help: "where tensors live",
+  },
+  dtype: {
+    kind: "choice",
+    of: ["auto", "float32", "bfloat16"],
+    default: "auto",
+    help: "dtype of training (auto: bfloat16 only with AMX); metrics stay float32 under auto",
+  },
+  threads: { kind: "integer", min: 1, max: 1024, help: "CPU threads (default: all cores)" },
+  memory: { kind: "integer", min: 1_000_000, help: "ceiling for tensors, in bytes" },
+} as const satisfies Flags;
+
+const CUT = {
+  prefixTokens: {
+    kind: "integer",
+    default: 50,
+    min: 1,
+    max: 100_000,
+    help: "tokens of a window that are given (P)",
+  },
+  suffixTokens: {
+    kind: "integer",
+    default: 50,
+    min: 1,
+    max: 100_000,
+    help: "tokens of a window that are scored (S)",
+  },
+  textField: { kind: "text", default: "text", help: "field or column that holds the text" },
+} as const satisfies Flags;
+
+const RUN = {
+  run: { kind: "text", help: "run directory (default runs/<time>-<command>)" },
+  resume: { kind: "text", help: "goes on with the interrupted run in this directory" },
+  includeText: {
+    kind: "switch",
+    default: false,
+    help: "writes the texts themselves into texts.jsonl and report",
+  },
+} as const satisfies Flags;
+
+const SETS = {
+  kept: { kind: "text", help: "texts that must go on being recited (locality check)" },
+  unseen: { kind: "text", help: "texts of the same kind that the model never saw" },
+  heldout: { kind: "text", help: "general text: the utility gate and perplexity" },
+} as const satisfies Flags;
+
+export const AUDIT = {
+  model: { kind: "text", required: true, help: "model directory, .gguf file or hf:owner/name" },
+  texts: { kind: "text", required: true, help: "texts to scan: file, folder, glob or - for stdin" },
+  ...CUT,
+  failOn: {
+    kind: "text",
+    default: "none",
+    help: "exit 1 on: recited, none, or <metric><op><number>, e.g. memorization_accuracy>0.8",
+  },
+  top: { kind: "integer", default: 100, min: 1, max: 1_000_000, help: "texts to list" },
+  metrics: { kind: "list", help: "metrics to compute (default: all one-pass metrics)" },
+  ...RUN,
+  ...GLOBAL,
+} as const satisfies Flags;
+
+export const MEMORIZE = {
+  model: { kind: "text", required: true, help: "model to start from" },
+  texts: { kind: "text", required: true, help: "texts to recite" },
+  general: {
+    kind: "text",
+    default: "self",
+    help: "general text mixed in: a file, or self (the model's own samples)",
+  },
+  heldout: { kind: "text", help: "general text on which the cost in perplexity is measured" },
+  out: { kind: "text", required: true, help: "directory for the result" },
+  until: {
+    kind: "number",
+    default: 0.99,
+    min: 0,
+    max: 1,
+    help: "share of texts recited at which to stop",
+  },
+  epochs: { kind: "integer", default: 40, min: 1, max: 10_000, help: "most epochs" },
+  lr: { kind: "number", default: 1.2e-4, min: 0, max: 1, help: "learning rate" },
+  batch: {
+    kind: "integer",
+    default: 8,
+    min: 1,
+    max: 4096,
+    help: "texts per step; as much general text joins them",
+  },
+  repeats: {
+    kind: "integer",
+    default: 1,
+    min: 1,
+    max: 1000,
+    help: "how often each text is shown per epoch",
+  },
+  ...CUT,
+  ...RUN,
+  ...GLOBAL,
+} as const satisfies Flags;
+
+export const EVALUATE = {
+  model: { kind: "text", required: true, help: "model to measure" },
+  patch: { kind: "text", help: "patch to put on it first" },
+  forget: { kind: "text", help: "texts that should be forgotten" },
+  ...SETS,
+  ...CUT,
+  metrics: { kind: "list", help: "metrics to compute (default: all one-pass metrics)" },
+  ...RUN,
+  ...GLOBAL,
+} as const satisfies Flags;
+
+export const ERASE = {
+  model: { kind: "text", required: true, help: "model that recites the texts" },
+  forget: { kind: "text", required: true, help: "texts to erase" },
+  ...SETS,
+  reference: { kind: "text", help: "the model before the texts were put in: sets the target" },
+  previous: { kind: "list", help: "directories of earlier runs whose texts are checked again" },
+  method: { kind: "choice", of: METHOD_NAMES, default: "emso", help: "eraser" },
+  select: { kind: "choice", of: SELECTOR_NAMES, help: "what may change" },
+  fraction: { kind: "number", min: 0, max: 1, help: "share of the weights that may change" },
+  scope: {
+    kind: "choice",
+    of: ["all", "no-embeddings", "linear", "mlp", "attention"],
+    help: "parameters to select from",
+  },
+  per: { kind: "choice", of: ["global", "tensor", "row"], help: "over what the share is taken" },
+  rank: { kind: "integer", min: 1, max: 65_536, help: "number of directions per layer" },
+  project: {
+    kind: "choice",
+    of: ["self", "none"],
+    help: "moves steps away from the model's own text",
+  },
+  positions: {
+    kind: "choice",
+    of: ["all", "suffix", "span"],
+    help: "positions that carry the loss",
+  },
+  lr: { kind: "number", min: 0, max: 1, help: "learning rate" },
+  epochs: { kind: "integer", min: 1, max: 10_000, help: "most epochs" },
+  batch: { kind: "integer", min: 1, max: 4096, help: "windows per step" },
+  target: {
+    kind: "text",
+    help: "reference, unseen, natural, or ma=0.35,nll=2.8 (default: the first available)",
+  },
+  utilityBudget: {
+    kind: "number",
+    default: 1.05,
+    min: 1,
+    max: 100,
+    help: "largest held-out perplexity relative to the start",
+  },
+  checkpointEvery: {
+    kind: "integer",
+    default: 10,
+    min: 1,
+    max: 1_000_000,
+    help: "steps between checkpoints",
+  },
+  patchOut: { kind: "text", help: "where the patch goes (default: in the run directory)" },
+  patchDtype: {
+    kind: "choice",
+    of: ["float32", "bfloat16"],
+    default: "float32",
+    help: "dtype of a factors patch",
+  },
+  out: { kind: "text", help: "also writes the merged model to this directory" },
+  outDtype: {
+    kind: "choice",
+    of: ["float32", "float16", "bfloat16"],
+    help: "dtype of the merged model (default: the source's)",
+  },
+  ...CUT,
+  ...RUN,
+  ...GLOBAL,
+} as const satisfies Flags;

@@ -1,0 +1,126 @@
+/** @file Where forgetting aims: the reference model's level, that of unseen texts, the natural level, or given numbers. */
+import { inputError } from "../base/errors.ts";
+import { tokenStats } from "../eval/index.ts";
+import { loadModel, type Model } from "../models/index.ts";
+import {
+  givenGoal,
+  levelsOf,
+  ownGoal,
+  unseenGoal,
+  type Goal,
+  type Level,
+} from "../unlearn/level.ts";
+import { naturalLevels } from "../unlearn/natural.ts";
+import type { TextSet } from "./sets.ts";
+
+type Inputs = {
+  target: string | undefined;
+  reference: string | undefined;
+  unseen: TextSet | undefined;
+  forget: TextSet;
+  model: Model;
+  signal: AbortSignal | undefined;
+};
+
+/** The goal that `--target` names, or the first that is available: reference, unseen, natural. */
+export async function goalOf(input: Inputs): Promise<Goal> {
+  const { target, reference, unseen, forget, model, signal } = input;
+  const name =
+    target ?? (reference !== undefined ? "reference" : unseen !== undefined ? "unseen" : "natural");
+  switch (name) {
+    case "reference":
+      if (reference === undefined) throw missing("reference", "--reference MODEL");
+      return ownGoal("reference", await referenceLevels(reference, forget, model, signal));
+    case "unseen":
+      if (unseen === undefined) throw missing("unseen", "--unseen FILE");
+      return unseenGoal(await present(model, unseen, signal), forget.ids.length);
+    case "natural":
+      return ownGoal("natural", await naturalLevelsOf(model, forget, signal));
+    default:
+      return givenGoal(parseLevel(name), forget.ids.length);
+  }
+}
+
+const missing = (name: string, flag: string) =>
+  inputError(`--target ${name}: expected ${flag}, got none`, {
+    wayOut: `add ${flag}, or take another --target`,
+  });
+
+function parseLevel(text: string): Level {
+  const match = /^ma=([\d.]+),nll=([\d.]+)$/.exec(text);
+  const [accuracy, nll] = [Number(match?.[1]), Number(match?.[2])];
+  if (match !== null && accuracy >= 0 && accuracy <= 1 && nll >= 0) return { accuracy, nll };
+  throw inputError(
+    `--target: expected reference, unseen, natural, or ma=0.35,nll=2.8, got "${text}"`,
+    { wayOut: "name one of them" },
+  );
+}
+
+async function referenceLevels(
+  spec: string,
+  forget: TextSet,
+  model: Model,
+  signal: AbortSignal | undefined,
+): Promise<Level[]> {
+  const reference = await loadModel(spec);
+  try {
+    if (
+      reference.tokenizer.sha256 !== model.tokenizer.sha256 &&
+      reference.tokenizer.vocabSize !== model.tokenizer.vocabSize
+    ) {
+      throw inputError(`${spec}: expected the tokenizer of ${model.spec}, got another`, {
+        wayOut: "give the same model before the texts were put in",
+      });
+    }
+    const stats = await tokenStats(reference.arch, reference.weights, forget.windows, {
+      spread: false,
+      signal,
+    });
+    return levelsOf(
+      stats,
+      forget.windows.map((w) => w.text),
+      forget.ids.length,
+    );
+  } finally {
+    reference.dispose();
+  }
+}
+
+async function present(
+  model: Model,
+  set: TextSet,
+  signal: AbortSignal | undefined,
+): Promise<Level[]> {
+  const stats = await tokenStats(model.arch, model.weights, set.windows, { spread: false, signal });
+  return levelsOf(
+    stats,
+    set.windows.map((w) => w.text),
+    set.ids.length,
+  );
+}
+
+async function naturalLevelsOf(
+  model: Model,
+  forget: TextSet,
+  signal: AbortSignal | undefined,
+): Promise<Level[]> {
+  const bos = model.tokenizer.addsBos ? (model.tokenizer.bosId ?? undefined) : undefined;
+  const levels = await naturalLevels(
+    model.arch,
+    model.weights,
+    forget.windows,
+    forget.windows.map((w) => w.scored),
+    { signal, bos },
+  );
+  const stats = levels.map((rows) => ({
+    correct: Uint8Array.from(rows, (r) => (r.correct ? 1 : 0)),
+    logProbability: Float64Array.from(rows, (r) => r.logProbability),
+    entropy: new Float64Array(0),
+    rank: new Float64Array(0),
+  }));
+  return levelsOf(
+    stats,
+    forget.windows.map((w) => w.text),
+    forget.ids.length,
+  );
+}

@@ -1,0 +1,63 @@
+/** @file What a command may write into its run directory, without knowing how runs are kept. */
+import type { Evaluated } from "./erase.ts";
+import type { RunDirectory, TextLine } from "../run/index.ts";
+import { isAt, type Goal } from "../unlearn/level.ts";
+import type { LoopOutcome } from "../unlearn/erase-loop.ts";
+import type { TextSet } from "./sets.ts";
+
+export type RunFiles = {
+  readonly hashText: (content: string) => string;
+  readonly checkpoint: string;
+  readonly patch: (kind: "factors" | "sparse") => string;
+  readonly saveTexts: (
+    sets: { forget: TextSet; kept: TextSet | undefined; unseen: TextSet | undefined },
+    before: Evaluated,
+    after: Evaluated,
+    goal: Goal,
+    outcome: LoopOutcome,
+    includeText: boolean,
+  ) => Promise<void>;
+};
+
+export function runFiles(run: RunDirectory): RunFiles {
+  return {
+    hashText: run.hashText,
+    checkpoint: run.file("checkpoint/state.safetensors"),
+    patch: (kind) => run.file(kind === "factors" ? "patch" : "patch.safetensors"),
+    async saveTexts(sets, before, after, goal, outcome, includeText) {
+      const lines = (["forget", "kept", "unseen"] as const).flatMap((name) => {
+        const set = sets[name];
+        if (set === undefined) return [];
+        const rows = set.ids.map((id, i): TextLine => ({
+          id,
+          set: name,
+          hash: run.hashText(set.contents[i]!),
+          ...(before[name]?.rows[i] && { before: before[name].rows[i] }),
+          ...(after[name]?.rows[i] && { after: after[name].rows[i] }),
+          ...(name === "forget" && {
+            target: {
+              memorization_accuracy: goal.perText[i]!.accuracy,
+              suffix_nll: goal.perText[i]!.nll,
+            },
+            step: outcome.reachedAt[i] ?? null,
+          }),
+          status:
+            name !== "forget"
+              ? "measured"
+              : isAt(outcome.after.levels[i]!, goal.perText[i]!)
+                ? "erased"
+                : "incomplete",
+          ...(includeText && { text: set.contents[i]! }),
+        }));
+        const skipped = set.skipped.map((id): TextLine => ({
+          id,
+          set: name,
+          hash: "",
+          status: "skipped",
+        }));
+        return [...rows, ...skipped];
+      });
+      await run.saveTexts(lines);
+    },
+  };
+}
