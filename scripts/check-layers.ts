@@ -12,7 +12,7 @@ const ORDER = [
   ["torch"],
   ["nn", "io"],
   ["models"],
-  ["eval"],
+  ["eval", "patch"],
   ["unlearn"],
   ["run"],
   ["report"],
@@ -27,20 +27,23 @@ const layerOf = (file: string): string => relative(src, file).split("/")[0]!;
 
 const problems: string[] = [];
 for (const entry of readdirSync(src, { recursive: true, withFileTypes: true })) {
-  if (!entry.isFile() || !/\.(ts|mjs)$/.test(entry.name) || entry.name.endsWith(".test.ts"))
-    {continue;}
+  if (!entry.isFile() || !/\.(ts|mjs)$/.test(entry.name) || entry.name.endsWith(".test.ts")) {
+    continue;
+  }
   const file = join(entry.parentPath, entry.name);
   const layer = layerOf(file);
-  if (rankOf(layer) < 0)
-    {problems.push(`${relative(src, file)}: layer "${layer}" is not in the order`);}
+  if (rankOf(layer) < 0) {
+    problems.push(`${relative(src, file)}: layer "${layer}" is not in the order`);
+  }
   for (const [, path] of readFileSync(file, "utf8").matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)) {
     const target = layerOf(normalize(join(entry.parentPath, path!)));
     const points =
       target === layer ||
       rankOf(target) < rankOf(layer) ||
       (layer === "torch" && target === "setup");
-    if (!points)
-      {problems.push(`${relative(src, file)}: ${layer} may not import ${target} (${path})`);}
+    if (!points) {
+      problems.push(`${relative(src, file)}: ${layer} may not import ${target} (${path})`);
+    }
   }
 }
 if (problems.length > 0) {

@@ -4,24 +4,37 @@
  * Needs nothing but Node. Usage: node scripts/setup.mjs [--only deps,libtorch,addon,build] [--demo-model]
  */
 import {
-  closeSync,
   existsSync,
-  mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
-  writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { spawnSync } from "node:child_process";
 import { cacheDirectory, demoModelPath, packageRoot } from "../src/setup/paths.mjs";
 import { SetupFault } from "../src/setup/fault.mjs";
 import { fetchedDirectory, findLibtorch } from "../src/setup/libtorch.mjs";
-import { DEMO_WHEELS, fetchWheels, LIBTORCH_WHEELS, requireSpace } from "../src/setup/wheels.mjs";
+import {
+  DEMO_WHEELS,
+  fetchWheels,
+  LIBTORCH_MEMBERS,
+  LIBTORCH_SPACE,
+  LIBTORCH_WHEELS,
+  requireSpace,
+} from "../src/setup/wheels.mjs";
+import { cleanUp, inTemporary, run } from "../src/setup/run.mjs";
+import { lock } from "../src/setup/lock.mjs";
+import { requirePlatform } from "../src/setup/platform.mjs";
 import { addonPath, buildAddon } from "../src/setup/addon.mjs";
+
+/** Bad usage, not a bad environment. @param {string} message @param {string} wayOut */
+function usageFault(message, wayOut) {
+  const fault = new SetupFault(message, wayOut);
+  fault.exitCode = 2;
+  return fault;
+}
 
 const root = packageRoot();
 const cache = cacheDirectory();
@@ -35,14 +48,14 @@ function wanted() {
     (a, i) => a.startsWith("-") && a !== "--only" && a !== "--demo-model" && i !== only + 1,
   );
   if (unknown.length > 0)
-    throw new SetupFault(
+    throw usageFault(
       `setup: expected --only or --demo-model, got ${unknown[0]}`,
       `steps: ${STEPS.join(", ")}`,
     );
   const steps = only >= 0 ? (args[only + 1] ?? "").split(",") : STEPS.slice(0, 4);
   const odd = steps.find((s) => !STEPS.includes(s));
   if (odd !== undefined)
-    throw new SetupFault(
+    throw usageFault(
       `setup: expected steps of ${STEPS.join(", ")}, got "${odd}"`,
       "name them with commas: --only deps,addon",
     );
@@ -56,56 +69,62 @@ const say = (/** @type {string} */ line) => process.stderr.write(`${line}\n`);
 /** Each step says what it found or made; `undefined` means: was there already. @type {Record<string, () => Promise<string>>} */
 const DO = {
   async deps() {
-    const lock = join(root, "package-lock.json");
-    const stamp = join(root, "node_modules", ".package-lock.json");
-    if (existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs) return "present";
-    const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
-      cwd: root,
-      stdio: ["ignore", 2, 2],
+    const pinned = join(root, "package-lock.json");
+    const stamp = join(root, "node_modules", ".package-lock.json"); // npm writes it last
+    if (!existsSync(pinned)) return "present"; // a dependency of another package: npm installed ours too
+    if (existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(pinned).mtimeMs) return "present";
+    const npm = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
+    const { code } = await run("npm", npm, { show: true, cwd: root }).catch((error) => {
+      throw new SetupFault(
+        `deps: expected npm on the PATH, got ${error.code}`,
+        "install Node >= 20 with npm",
+      );
     });
-    if (status !== 0)
+    if (code !== 0)
       throw new SetupFault(
         "deps: expected npm ci to succeed, got a failure (above)",
         "check the network and npm's registry setting, then run npm run setup again",
       );
-    return "installed";
+    return `installed (${megabytes(join(root, "node_modules"))} MB)`;
   },
   async libtorch() {
     const found = findLibtorch();
     if (found !== undefined) return `${found.version} from ${found.from} (${found.dir})`;
-    requireSpace(cache, 1_300_000_000);
-    const gpu = existsSync("/dev/nvidia0");
-    const lib = gpu
-      ? "torch/lib/[^/]+\\.so"
-      : "torch/lib/(libtorch_cpu|libc10|libgomp|libgfortran)[^/]*\\.so";
-    await fetchWheels(LIBTORCH_WHEELS, fetchedDirectory(), {
-      members: `^(torch/include/|torch/version\\.py$|${lib}|nvidia/cu13/lib/lib(cudart|cupti)\\.so)`,
-    });
+    requireSpace(cache, LIBTORCH_SPACE);
+    say("libtorch   fetching 546 MB of wheels with python3 -m pip");
+    await fetchWheels(LIBTORCH_WHEELS, fetchedDirectory(), { members: LIBTORCH_MEMBERS });
     return `${findLibtorch()?.version} fetched to ${fetchedDirectory()} (${megabytes(fetchedDirectory())} MB)`;
   },
   async addon() {
     const libtorch = findLibtorch();
     if (libtorch === undefined)
       throw new SetupFault("addon: expected LibTorch, got none", "run: npm run setup");
-    const fresh = await buildAddon(libtorch);
+    const fresh = await buildAddon(libtorch, { say: (line) => say(`addon      ${line}`) });
     return `${fresh ? "compiled to" : "present at"} ${addonPath(libtorch)}`;
   },
   async build() {
-    const stamp = join(root, "dist", ".stamp");
+    const dist = join(root, "dist");
+    const stamp = join(dist, ".stamp");
+    if (!existsSync(join(root, "src", "index.ts"))) return "present"; // installed from the registry
     const newest = newestIn(join(root, "src"));
     if (existsSync(stamp) && Number(readFileSync(stamp, "utf8")) >= newest) return "present";
-    const { status } = spawnSync(
-      process.execPath,
-      [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"],
-      { cwd: root, stdio: ["ignore", 2, 2] },
-    );
-    if (status !== 0)
-      throw new SetupFault(
-        "build: expected the sources to compile, got errors (above)",
-        "use an unmodified checkout",
-      );
-    writeFileSync(stamp, String(newest));
-    return "compiled to dist/";
+    for (const name of readdirSync(root).filter((n) => n.startsWith("dist.part-")))
+      rmSync(join(root, name), { recursive: true, force: true });
+    const work = `${dist}.part-${process.pid}`; // whole or not at all, and nothing stays of removed sources
+    await inTemporary(work, async () => {
+      const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+      const args = [tsc, "-p", "tsconfig.build.json", "--outDir", work];
+      const { code } = await run(process.execPath, args, { show: true, cwd: root });
+      if (code !== 0)
+        throw new SetupFault(
+          "build: expected the sources to compile, got errors (above)",
+          "use an unmodified checkout",
+        );
+      writeFileSync(join(work, ".stamp"), String(newest));
+      rmSync(dist, { recursive: true, force: true });
+      renameSync(work, dist);
+    });
+    return `compiled to ${dist} (${megabytes(dist)} MB)`;
   },
   async "demo-model"() {
     const path = demoModelPath();
@@ -135,58 +154,14 @@ function megabytes(folder) {
   return Math.round(bytes / 1e6);
 }
 
-/** Holds the cache for this process; waits for another set-up, takes over from a dead one. @returns {Promise<() => void>} */
-async function lock() {
-  mkdirSync(cache, { recursive: true });
-  const path = join(cache, "setup.lock");
-  for (let waited = false; ;) {
-    try {
-      const file = openSync(path, "wx");
-      writeSync(file, String(process.pid));
-      closeSync(file);
-      return () => rmSync(path, { force: true });
-    } catch (error) {
-      if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EEXIST") {
-        throw new SetupFault(
-          `cache: expected to write in ${cache}, got ${/** @type {Error} */ (error).message}`,
-          "set UNRECITE_CACHE to a folder you own",
-          error,
-        );
-      }
-    }
-    const pid = existsSync(path) ? Number(readFileSync(path, "utf8")) : 0;
-    if (pid > 0 && !isAlive(pid)) {
-      rmSync(path, { force: true });
-      continue;
-    }
-    if (!waited) say(`waiting: another set-up (process ${pid}) is at work`);
-    waited = true;
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
-}
-
-/** @param {number} pid */
-function isAlive(pid) {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return /** @type {NodeJS.ErrnoException} */ (error).code === "EPERM";
-  }
-}
-
 async function main() {
-  if (process.platform !== "linux" || process.arch !== "x64") {
-    throw new SetupFault(
-      `platform: expected Linux x86-64, got ${process.platform} ${process.arch}`,
-      "use a Linux machine or container",
-    );
-  }
+  requirePlatform();
   const steps = wanted();
-  const release = await lock();
-  process.on("exit", release);
+  process.on("exit", cleanUp);
   for (const signal of /** @type {NodeJS.Signals[]} */ (["SIGINT", "SIGTERM"]))
     process.on(signal, () => process.exit(signal === "SIGINT" ? 130 : 143));
+  const release = await lock(cache, { say });
+  process.on("exit", release);
   for (const step of steps) {
     const start = performance.now();
     const what = await /** @type {() => Promise<string>} */ (DO[step])();
@@ -198,5 +173,5 @@ async function main() {
 
 main().catch((error) => {
   say(error instanceof SetupFault ? error.message : String(error?.stack ?? error));
-  process.exitCode = 3;
+  process.exitCode = error instanceof SetupFault ? error.exitCode : 3;
 });

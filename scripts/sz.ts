@@ -22,7 +22,8 @@ for (const top of ["native", "src", "scripts", "bench", "tests"]) {
     if (lines > 400) console.log(`over 400: ${path} (${lines})`);
   }
 }
-for (const [layer, { files, lines }] of [...layers].sort())
-  {console.log(
+for (const [layer, { files, lines }] of [...layers].sort()) {
+  console.log(
     `${layer.padEnd(24)} ${String(files).padStart(4)} files ${String(lines).padStart(6)} lines`,
-  );}
+  );
+}

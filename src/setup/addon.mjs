@@ -7,14 +7,15 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { spawnSync } from "node:child_process";
 import { SetupFault } from "./fault.mjs";
 import { cacheDirectory, packageRoot } from "./paths.mjs";
-import { run } from "./wheels.mjs";
+import { inTemporary, run } from "./run.mjs";
 
 const FLAGS = ["-std=c++20", "-O2", "-fPIC", "-fvisibility=hidden"];
 
@@ -45,98 +46,107 @@ export function addonPath(libtorch) {
   return join(cacheDirectory(), "addon", `${sourceKey()}-${tail}`, "unrecite.node");
 }
 
-/** The first C++ compiler that answers. @returns {string} */
+/** The first C++ compiler that answers, as words to run; CXX, when set, is the only candidate. @returns {string[]} */
 export function compiler() {
-  const candidates = [process.env["CXX"], "g++", "c++", "clang++"].filter(
-    (c) => c !== undefined && c !== "",
-  );
-  for (const name of candidates)
-    if (spawnSync(/** @type {string} */ (name), ["--version"]).status === 0)
-      return /** @type {string} */ (name);
+  const named = process.env["CXX"]?.trim();
+  const candidates = named ? [named] : ["g++", "c++", "clang++"];
+  for (const candidate of candidates) {
+    const [program = "", ...args] = candidate.split(/\s+/);
+    if (spawnSync(program, [...args, "--version"]).status === 0) return [program, ...args];
+  }
   throw new SetupFault(
     `compiler: expected a C++20 compiler (${candidates.join(", ")}) on the PATH, got none`,
     "install one (for example: apt install g++), or set CXX",
   );
 }
 
-/** Builds when missing, and records which addon these sources use. @param {Libtorch} libtorch @returns {Promise<boolean>} */
-export async function buildAddon(libtorch) {
-  const path = addonPath(libtorch);
-  const fresh = !existsSync(path);
-  if (fresh) await compile(libtorch, path);
-  const { dir, version, cuda } = libtorch;
-  const record = recordPath(sourceKey());
-  writeFileSync(
-    `${record}.${process.pid}`,
-    JSON.stringify({ path, libtorch: { dir, version, cuda } }),
-  );
-  renameSync(`${record}.${process.pid}`, record);
-  return fresh;
-}
-
-/** @param {Libtorch} libtorch @param {string} path */
-async function compile(libtorch, path) {
-  const cxx = compiler();
-  const work = `${path}.part-${process.pid}`;
-  const native = join(packageRoot(), "native");
-  const includes = [
-    `${libtorch.dir}/include`,
-    `${libtorch.dir}/include/torch/csrc/api/include`,
-    join(packageRoot(), "node_modules", "node-api-headers", "include"),
-  ];
-  mkdirSync(work, { recursive: true });
-  try {
-    const queue = sourcesIn(native).filter((f) => f.endsWith(".cc"));
-    const objects = queue.map((f) => join(work, `${f}.o`));
-    const worker = async () => {
-      for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-        await step(
-          cxx,
-          [
-            ...FLAGS,
-            ...includes.map((i) => `-I${i}`),
-            "-c",
-            join(native, file),
-            "-o",
-            join(work, `${file}.o`),
-          ],
-          file,
-        );
-      }
-    };
-    await Promise.all(
-      Array.from({ length: Math.max(1, Math.min(availableParallelism(), queue.length)) }, worker),
-    );
-    const lib = join(libtorch.dir, "lib");
-    await step(
-      cxx,
-      [
-        "-shared",
-        "-o",
-        join(work, "unrecite.node"),
-        ...objects,
-        `-L${lib}`,
-        "-ltorch_cpu",
-        "-lc10",
-        `-Wl,-rpath,${lib}`,
-      ],
-      "link",
-    );
-    renameSync(join(work, "unrecite.node"), path);
-  } finally {
-    rmSync(work, { recursive: true, force: true });
+/** node_modules may be above us, when this package is a dependency of another. */
+function nodeHeaders() {
+  for (let folder = packageRoot(); ; folder = dirname(folder)) {
+    const headers = join(folder, "node_modules", "node-api-headers", "include");
+    if (existsSync(headers)) return headers;
+    if (folder === dirname(folder)) {
+      throw new SetupFault(
+        "addon: expected node-api-headers in node_modules, got none",
+        "run: npm run setup (without --only, or with deps in it)",
+      );
+    }
   }
 }
 
-/** @param {string} cxx @param {string[]} args @param {string} what */
-async function step(cxx, args, what) {
-  const { code, output } = await run(cxx, args);
+/**
+ * Builds when missing, and records which addon these sources use; resolves to whether it built.
+ * @param {Libtorch} libtorch @param {{ say: (line: string) => void }} options @returns {Promise<boolean>}
+ */
+export async function buildAddon(libtorch, { say }) {
+  const path = addonPath(libtorch);
+  const missing = !existsSync(path);
+  if (missing) {
+    say(`compiling native/*.cc against LibTorch ${libtorch.version}`);
+    await compile(libtorch, path);
+  }
+  const { dir, version, cuda } = libtorch;
+  const record = recordPath(sourceKey());
+  const bytes = libraryBytes(dir);
+  writeFileSync(
+    `${record}.${process.pid}`,
+    JSON.stringify({ path, libtorch: { dir, version, cuda }, bytes }),
+  );
+  renameSync(`${record}.${process.pid}`, record);
+  return missing;
+}
+
+/** Tells whether LibTorch was replaced since the addon was built; undefined when it is gone. @param {string} dir */
+export const libraryBytes = (dir) =>
+  statSync(join(dir, "lib", "libtorch_cpu.so"), { throwIfNoEntry: false })?.size;
+
+/** Compiles in parallel, links, and puts the result in place at once. @param {Libtorch} libtorch @param {string} path */
+async function compile(libtorch, path) {
+  const cxx = compiler();
+  const native = join(packageRoot(), "native");
+  const lib = join(libtorch.dir, "lib");
+  const includes = ["include", "include/torch/csrc/api/include"]
+    .map((f) => join(libtorch.dir, f))
+    .concat(nodeHeaders())
+    .map((i) => `-I${i}`);
+  clearLeftovers();
+  const work = `${dirname(path)}.part-${process.pid}`;
+  await inTemporary(work, async () => {
+    const step = (/** @type {string[]} */ args, /** @type {string} */ what) =>
+      compilerStep([...cxx, ...args], what, work);
+    const queue = sourcesIn(native).filter((f) => f.endsWith(".cc"));
+    const object = (/** @type {string} */ file) => join(work, `${file}.o`);
+    const objects = queue.map(object);
+    const worker = async () => {
+      for (let file = queue.shift(); file !== undefined; file = queue.shift())
+        await step([...FLAGS, ...includes, "-c", join(native, file), "-o", object(file)], file);
+    };
+    await Promise.all(Array.from({ length: availableParallelism() }, worker));
+    const made = join(work, "unrecite.node");
+    const libraries = [`-L${lib}`, "-ltorch_cpu", "-lc10", `-Wl,-rpath,${lib}`];
+    await step(["-shared", "-o", made, ...objects, ...libraries], "link");
+    mkdirSync(dirname(path), { recursive: true });
+    renameSync(made, path);
+  });
+}
+
+/** What a killed set-up left; the caller holds the lock, so nobody is at work there. */
+function clearLeftovers() {
+  const folder = join(cacheDirectory(), "addon");
+  mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(folder).filter((n) => n.includes(".part-")))
+    rmSync(join(folder, name), { recursive: true, force: true });
+}
+
+/** @param {string[]} words @param {string} what @param {string} work */
+async function compilerStep([program = "", ...args], what, work) {
+  const { code, output } = await run(program, args, { env: { ...process.env, TMPDIR: work } });
   if (code === 0) return;
   const log = join(cacheDirectory(), "addon", "build.log");
-  writeFileSync(log, `${cxx} ${args.join(" ")}\n${output}`);
+  writeFileSync(log, `${program} ${args.join(" ")}\n${output}`);
   const first = output.split("\n").find((l) => /error|fatal/i.test(l)) ?? output.split("\n")[0];
   throw new SetupFault(
-    `addon: expected ${what} to compile with ${cxx}, got: ${first}`,
-    `read ${log}; a C++20 compiler (g++ >= 11) is needed`,
+    `addon: expected ${what} to compile with ${program}, got: ${first}`,
+    `read ${log}; a C++20 compiler is needed (g++ >= 11, clang++ >= 14; CXX names another)`,
   );
 }

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { SetupFault } from "./fault.mjs";
 import { cacheDirectory } from "./paths.mjs";
 
@@ -80,18 +80,17 @@ function pythonTorch() {
   return dir === "" ? undefined : dir;
 }
 
-/** LibTorch as it would be used now, or undefined when it must be fetched. @returns {Libtorch | undefined} */
-export function findLibtorch() {
+/** LibTorch as it would be used now, or undefined when it must be fetched.
+ * @param {(line: string) => void} [say] told what was passed over @returns {Libtorch | undefined} */
+export function findLibtorch(say = (line) => process.stderr.write(`${line}\n`)) {
   const named = process.env["LIBTORCH"];
-  if (named !== undefined && named !== "") return checkLibtorch(named, "LIBTORCH");
+  if (named !== undefined && named !== "") return checkLibtorch(resolve(named), "LIBTORCH");
   const dir = pythonTorch();
   if (dir !== undefined) {
     try {
       return checkLibtorch(dir, "python3");
     } catch (error) {
-      process.stderr.write(
-        `libtorch: passed over: ${/** @type {Error} */ (error).message.split("\n")[0]}\n`,
-      );
+      say(`passed over: ${/** @type {Error} */ (error).message.split("\n")[0]}`);
     }
   }
   const cached = join(fetchedDirectory(), "torch");

