@@ -79,6 +79,10 @@ export const eraseResult = z.object({
     })
     .nullable(),
   out: z.string().nullable(),
+  /** Texts of earlier runs (--previous), checked again under the new weights. */
+  previous: z.array(
+    z.object({ run: z.string(), texts: z.number().int(), recited: z.number().int() }),
+  ),
   epochs: z.number().int(),
   steps: z.number().int(),
   backoffs: z.number().int(),

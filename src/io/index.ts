@@ -11,3 +11,4 @@ export { headerOf, writeSafetensors, type SafetensorsEntry } from "./safetensors
 export { readAllTexts, readTexts, type Span, type TextRecord } from "./texts.ts";
 export { openCheckpointFile, type SafetensorsFile } from "./safetensors-file.ts";
 export { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
+export { isObject, readObject, type JsonObject } from "./json.ts";

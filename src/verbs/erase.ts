@@ -3,12 +3,14 @@
  * was written. Options, statuses and files as in SPEC.md sections 4 to 6.
  */
 import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { inputError } from "../base/errors.ts";
+import { isObject, readObject } from "../io/index.ts";
 import type { Options, Values } from "../base/flags.ts";
 import { resolveFlags } from "../base/flags.ts";
 import type { EraseResult, EvaluateResult, Window } from "../eval/index.ts";
 import { summarise, tokenStats } from "../eval/index.ts";
 import { loadModel, type Model } from "../models/index.ts";
-import { tidy } from "../torch/index.ts";
 import { checkpointTo, resumeFrom } from "../unlearn/checkpoint.ts";
 import {
   eraseLoop,
@@ -53,6 +55,9 @@ type Sets = {
   heldout: TextSet | undefined;
 };
 
+type Written = { sets: Evaluated; previous: PreviousResult[] };
+type PreviousResult = { run: string; texts: number; recited: number };
+
 /** Erases the forget set from a model. */
 export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Promise<EraseResult> {
   const { values } = resolveFlags(ERASE, options);
@@ -69,6 +74,7 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
     const sets = await readSets(values, measured);
     for (const message of checkOverlaps([sets.forget, sets.kept, sets.unseen, sets.heldout]))
       hooks.onEvent?.({ type: "warning", message });
+    const earlier = await readPrevious(values, measured);
     const before = await evaluateSets(
       measured,
       sets,
@@ -118,7 +124,14 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
         sets: sets.forget,
         files: hooks.files,
       });
-      const after = await measureWritten(outputs, measured, sets, hooks, phase("measuring after"));
+      const { sets: after, previous } = await measureWritten(
+        outputs,
+        measured,
+        sets,
+        earlier,
+        hooks,
+        phase("measuring after"),
+      );
       const result = resultOf({
         values,
         settings,
@@ -129,6 +142,7 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
         prepared,
         outputs,
         sets,
+        previous,
         started,
       });
       await hooks.files?.saveTexts(sets, before, after, goal, outcome, values.includeText);
@@ -314,28 +328,73 @@ async function sampledWindows(
   }));
 }
 
-/** `after` is what the written files do, read back. */
+/** `after` is what the written files do, read back; texts of earlier runs are checked on them again. */
 async function measureWritten(
   outputs: Outputs,
   base: Model,
   sets: Sets,
+  earlier: readonly TextSet[],
   hooks: EraseHooks,
   onBatch: (done: number, total: number) => void,
-): Promise<Evaluated> {
+): Promise<Written> {
+  const measure = async (model: Model, weights: Model["weights"]): Promise<Written> => {
+    const previous: PreviousResult[] = [];
+    for (const set of earlier) {
+      const { rows } = await measureSet(model.arch, weights, set, "forget", {
+        metrics: ["exact_match"],
+        signal: hooks.signal,
+      });
+      previous.push({
+        run: set.name,
+        texts: rows.length,
+        recited: rows.filter((r) => r?.["exact_match"] === 1).length,
+      });
+    }
+    return { sets: await evaluateSets(model, sets, weights, hooks, onBatch), previous };
+  };
   if (outputs.out !== null) {
     const written = await loadModel(outputs.out);
     try {
-      return await evaluateSets(written, sets, written.weights, hooks, onBatch);
+      return await measure(written, written.weights);
     } finally {
       written.dispose();
     }
   }
   const patched = await outputs.patchedWeights();
   try {
-    return await evaluateSets(base, sets, patched.weights, hooks, onBatch);
+    return await measure(base, patched.weights);
   } finally {
-    tidy(() => patched.dispose());
+    patched.dispose();
   }
+}
+
+/** The forget sets of earlier runs, named by their directories. */
+async function readPrevious(values: EraseValues, model: Model): Promise<TextSet[]> {
+  const sets: TextSet[] = [];
+  for (const run of values.previous ?? []) {
+    const { settings } = await readObject(join(run, "run.json"));
+    const given = (key: string): unknown =>
+      isObject(settings) && isObject(settings[key]) ? settings[key]["value"] : undefined;
+    const [forget, prefix, suffix, field] = [
+      "forget",
+      "prefixTokens",
+      "suffixTokens",
+      "textField",
+    ].map(given);
+    if (typeof forget !== "string" || typeof prefix !== "number" || typeof suffix !== "number") {
+      throw inputError(`--previous ${run}: expected the run of an erase, got another`, {
+        wayOut: "name run directories that erase printed",
+      });
+    }
+    sets.push(
+      await readSet(run, forget, model, {
+        prefix,
+        suffix,
+        textField: typeof field === "string" ? field : "text",
+      }),
+    );
+  }
+  return sets;
 }
 
 export function evaluateDocument(e: Evaluated): EvaluateResult {
@@ -355,6 +414,7 @@ type ResultInput = {
   prepared: Prepared;
   outputs: Outputs;
   sets: Sets;
+  previous: PreviousResult[];
   started: number;
 };
 
@@ -368,6 +428,7 @@ function resultOf({
   prepared,
   outputs,
   sets,
+  previous,
   started,
 }: ResultInput): EraseResult {
   const levels = outcome.after.levels;
@@ -396,6 +457,7 @@ function resultOf({
     selection: { metric: settings.select, fraction: selected / total, rank, selected, total },
     patch: outputs.patch,
     out: outputs.out,
+    previous,
     epochs: outcome.epochs,
     steps: outcome.steps,
     backoffs: outcome.backoffs,
