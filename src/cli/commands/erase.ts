@@ -13,7 +13,9 @@ export const run = (call: Invocation): Promise<number> =>
     call,
     async execute({ options, run: folder, signal, onEvent }) {
       const result = await erase(options, { signal, onEvent, files: runFiles(folder) });
-      const exitCode = result.status === "erased" || result.status === "nothing_to_erase" ? 0 : 1;
+      const anew = result.previous.some((p) => p.recited > 0);
+      const done = result.status === "erased" || result.status === "nothing_to_erase";
+      const exitCode = done && !anew ? 0 : 1;
       const hashes = result.patch === null ? {} : { patch: result.patch.sha256 };
       return { result, exitCode, hashes, summary: summaryOf(result) };
     },
@@ -53,6 +55,10 @@ function summaryOf(r: EraseResult): string[] {
         ? "none"
         : `${r.patch.path} (${r.patch.kind}, ${(r.patch.bytes / 1e6).toFixed(1)} MB, ${r.patch.changed} values)`,
     ],
+    ...r.previous.map((p): [string, string] => [
+      "previous",
+      `${p.run}: ${p.recited} of ${p.texts} texts are recited`,
+    ]),
     [
       "took",
       `${r.seconds.toFixed(0)} s, ${r.epochs} epochs, ${r.steps} steps, peak ${(r.peak_rss_bytes / 1e9).toFixed(2)} GB`,

@@ -39,7 +39,7 @@ export const COMMON = {
   per: "global",
   scope: "all",
   rank: 64,
-  ridge: 0.02,
+  ridge: 0.005,
   project: "none",
   positions: "all",
   optimiser: "adamw",
