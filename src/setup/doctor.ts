@@ -16,36 +16,21 @@ import { cacheDirectory } from "./paths.mjs";
 import { requirePlatform } from "./platform.mjs";
 import { freeBytesAt, LIBTORCH_SPACE } from "./wheels.mjs";
 
-/** ok · note: missing, but nothing needs it now · fault: nothing runs, or can be set up, until it is there. */
-export type FindingState = "ok" | "note" | "fault";
+/** Not `ok`: nothing runs, or can be set up, until it is there; `wayOut` says how. */
+export type DoctorRow = { name: string; ok: boolean; found: string; wayOut?: string };
 
-/** `wayOut` is there whenever `state` is not ok. */
-export type Finding = { name: string; state: FindingState; found: string; wayOut?: string };
+export type DoctorReport = { rows: DoctorRow[]; libtorch: Libtorch | null; addon: string | null };
 
-/** `cuda`: LibTorch has it and the machine has a device; only loading it proves that it works. */
-export type DoctorReport = {
-  schema: "unrecite/doctor/v1";
-  ok: boolean;
-  exitCode: 0 | 3;
-  findings: Finding[];
-  libtorch: Libtorch | null;
-  addon: string | null;
-  device: "cpu" | "cuda";
-  threads: number;
-  dtype: { dtype: "float32" | "bfloat16"; reason: string };
-  cpuFlags: string[];
-};
+const row = (name: string, found: string): DoctorRow => ({ name, ok: true, found });
 
-const ok = (name: string, found: string): Finding => ({ name, state: "ok", found });
-
-/** Runs a check; what it throws becomes its finding. */
-function finding(name: string, check: () => string, missing: FindingState = "fault"): Finding {
+/** Runs a check; what it throws becomes its row. What is not needed now may be missing. */
+function check(name: string, look: () => string, { needed = true } = {}): DoctorRow {
   try {
-    return ok(name, check());
+    return row(name, look());
   } catch (error) {
     const found = messageOf(error).split("\n")[0]!;
     const wayOut = error instanceof SetupFault ? error.wayOut : "run: npm run setup";
-    return { name, state: missing, found, wayOut };
+    return needed ? { name, ok: false, found, wayOut } : row(name, `${found} (not needed now)`);
   }
 }
 
@@ -73,11 +58,13 @@ function pip(): string {
   const { status, stdout } = spawnSync("python3", ["-m", "pip", "--version"], { encoding: "utf8" });
   const [, version, python] = /^pip (\S+).*\(python (\S+)\)/.exec(stdout ?? "") ?? [];
   const way = "install Python >= 3.10 with pip (needed only to fetch LibTorch), or set LIBTORCH";
-  if (status !== 0 || version === undefined || python === undefined)
+  if (status !== 0 || version === undefined || python === undefined) {
     throw new SetupFault("python: expected python3 -m pip to work, got none", way);
+  }
   const [major = 0, minor = 0] = python.split(".").map(Number);
-  if (major * 1000 + minor < 3010)
+  if (major * 1000 + minor < 3010) {
     throw new SetupFault(`python: expected >= 3.10, got ${python}`, way);
+  }
   return `python ${python}, pip ${version}`;
 }
 
@@ -94,62 +81,41 @@ function disk(needed: number): string {
   );
 }
 
-function deviceOf(libtorch: Libtorch | undefined): Finding {
-  if (!existsSync("/dev/nvidia0")) return ok("device", "cpu (no NVIDIA device)");
-  if (libtorch?.cuda === true) return ok("device", "cuda");
-  return {
-    name: "device",
-    state: "note",
-    found: "cpu: an NVIDIA device is here, but LibTorch was built or fetched without CUDA",
-    wayOut: "pip install torch==2.15.0 into the python3 on the PATH, then run: npm run setup",
-  };
-}
+const device = (): string =>
+  existsSync("/dev/nvidia0")
+    ? "cpu (an NVIDIA device is here; this version computes on the CPU)"
+    : "cpu (no NVIDIA device)";
 
-/** Everything that a run depends on, found out in about a second; ok when nothing is at fault. */
+/** Everything that a run depends on, found out in about a second. */
 export function diagnose(): Promise<DoctorReport> {
   const passedOver: string[] = [];
   let libtorch: Libtorch | undefined;
   let addon: string | undefined;
-  const found = finding("libtorch", () => {
+  const found = check("libtorch", () => {
     libtorch = findLibtorch((line) => passedOver.push(line));
-    if (libtorch !== undefined)
+    if (libtorch !== undefined) {
       return `${libtorch.version} from ${libtorch.from} (${libtorch.dir}), C++11 ABI`;
+    }
     throw new SetupFault(
-      `libtorch: expected one, got none${passedOver.map((line) => `; ${line}`).join("")}`,
+      ["libtorch: expected one, got none", ...passedOver].join("; "),
       "run: npm run setup (it fetches LibTorch)",
     );
   });
-  const built = finding("addon", () => (addon = locateAddon().path));
-  const unlessBuilt = addon === undefined ? "fault" : "note";
-  const unlessFound = libtorch === undefined ? "fault" : "note";
+  const built = check("addon", () => (addon = locateAddon().path));
   const flags = cpuFlags();
-  const dtype = chooseDType("auto", flags);
-  const threads = availableParallelism();
-  const findings = [
-    finding("platform", () => requirePlatform()),
-    finding("node", node),
-    finding("compiler", cxx20, unlessBuilt),
-    finding("python", pip, unlessFound),
+  const { dtype, reason } = chooseDType("auto", flags);
+  const rows = [
+    check("platform", () => requirePlatform()),
+    check("node", node),
+    check("compiler", cxx20, { needed: addon === undefined }),
+    check("python", pip, { needed: libtorch === undefined }),
     found,
     built,
-    ok("cpu", flags.join(" ") || "none of the features that matter"),
-    deviceOf(libtorch),
-    ok("threads", String(threads)),
-    ok("dtype", `${dtype.dtype} (${dtype.reason})`),
-    finding("disk", () => disk(libtorch === undefined ? LIBTORCH_SPACE : 0)),
+    row("cpu", flags.join(" ") || "none of the features that matter"),
+    row("device", device()),
+    row("threads", String(availableParallelism())),
+    row("dtype", `${dtype} (${reason})`),
+    check("disk", () => disk(libtorch === undefined ? LIBTORCH_SPACE : 0)),
   ];
-  const sound = findings.every((f) => f.state !== "fault");
-  const device = findings.some((f) => f.name === "device" && f.found === "cuda") ? "cuda" : "cpu";
-  return Promise.resolve({
-    schema: "unrecite/doctor/v1",
-    ok: sound,
-    exitCode: sound ? 0 : 3,
-    findings,
-    libtorch: libtorch ?? null,
-    addon: addon ?? null,
-    device,
-    threads,
-    dtype,
-    cpuFlags: flags,
-  });
+  return Promise.resolve({ rows, libtorch: libtorch ?? null, addon: addon ?? null });
 }
