@@ -37,7 +37,7 @@ export function sourceKey(folder = join(packageRoot(), "native")) {
 export const recordPath = (/** @type {string} */ key) =>
   join(cacheDirectory(), "addon", `${key}.json`);
 
-/** The addon for these sources and this LibTorch. @param {Libtorch} libtorch */
+/** The addon for these sources and this LibTorch. @param {{ version: string, dir: string }} libtorch */
 export function addonPath(libtorch) {
   const tail = createHash("sha256")
     .update(`${libtorch.version}\n${libtorch.dir}`)
