@@ -44,8 +44,9 @@ const STEPS = ["deps", "libtorch", "addon", "build", "demo-model"];
 function wanted() {
   const args = process.argv.slice(2);
   const only = args.indexOf("--only");
+  const values = only < 0 ? [] : [only + 1];
   const unknown = args.filter(
-    (a, i) => a.startsWith("-") && a !== "--only" && a !== "--demo-model" && i !== only + 1,
+    (a, i) => a !== "--only" && a !== "--demo-model" && !values.includes(i),
   );
   if (unknown.length > 0)
     throw usageFault(

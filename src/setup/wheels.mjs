@@ -59,7 +59,6 @@ const PIP = [
   "--disable-pip-version-check",
   "--no-input",
   "download",
-  "--quiet",
   "--no-cache-dir",
   "--no-deps",
   "--require-hashes",
@@ -157,9 +156,13 @@ function pipFault(output) {
       "free some space, or set UNRECITE_CACHE to a larger disk",
     );
   }
+  const network = /Failed to establish[^')]*|timed out|SSLError[^')]*|Max retries[^')]*/.exec(
+    output,
+  );
+  const none = /\(from versions: none\)/.test(output) ? "an index without any version of it" : last;
   return new SetupFault(
-    `pip: expected the wheels to download, got: ${last.trim()}`,
-    "check the network and pip's configuration (pip config list), then run npm run setup again",
+    `pip: expected the wheels to download, got: ${(network?.[0] ?? none).trim()}`,
+    "check the network and pip's configuration (python3 -m pip config list), then run npm run setup again",
   );
 }
 
