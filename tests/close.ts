@@ -6,7 +6,11 @@ export function assertClose(
   want: ArrayLike<number>,
   { rtol = 1e-5, atol = 0, what = "values" }: { rtol?: number; atol?: number; what?: string } = {},
 ): void {
-  assert.equal(got.length, want.length, `${what}: expected ${want.length} values, got ${got.length}`);
+  assert.equal(
+    got.length,
+    want.length,
+    `${what}: expected ${want.length} values, got ${got.length}`,
+  );
   let worst = { excess: 0, at: -1 };
   for (let i = 0; i < got.length; i++) {
     const excess = Math.abs(got[i]! - want[i]!) - (atol + rtol * Math.abs(want[i]!));
@@ -14,6 +18,8 @@ export function assertClose(
   }
   if (worst.at >= 0) {
     const { at, excess } = worst;
-    assert.fail(`${what}: expected ${want[at]} at ${at}, got ${got[at]} (beyond the tolerance by ${excess})`);
+    assert.fail(
+      `${what}: expected ${want[at]} at ${at}, got ${got[at]} (beyond the tolerance by ${excess})`,
+    );
   }
 }

@@ -7,12 +7,34 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { generate, MODELS, type Batch } from "../../src/models/index.ts";
 import {
-  hiddenStates, logitsOf, plainWeights, rowsOf, toBatch, architectureOf, forwardBackward,
-  type Architecture, type Leaf, type LogitLoss, type Part,
+  hiddenStates,
+  logitsOf,
+  plainWeights,
+  rowsOf,
+  toBatch,
+  architectureOf,
+  forwardBackward,
+  type Architecture,
+  type Leaf,
+  type LogitLoss,
+  type Part,
 } from "../../src/models/index.ts";
 import { kvCache } from "../../src/nn/index.ts";
 import {
-  disposeAll, exp_, full, gather, keep, logSoftmax, memory, neg, noGrad, requiresGrad, scatterAdd_, squeeze, tidy, type Tensor,
+  disposeAll,
+  exp_,
+  full,
+  gather,
+  keep,
+  logSoftmax,
+  memory,
+  neg,
+  noGrad,
+  requiresGrad,
+  scatterAdd_,
+  squeeze,
+  tidy,
+  type Tensor,
 } from "../../src/torch/index.ts";
 import { assertClose } from "../close.ts";
 import { readGolden } from "./read.ts";
@@ -21,10 +43,18 @@ const crossEntropy: LogitLoss = (logits, { targets }) => {
   const logp = logSoftmax(logits, -1);
   const loss = neg(squeeze(gather(logp, 1, targets), 1));
   const p = exp_(logp);
-  return { loss, gradLogits: scatterAdd_(p, 1, targets, full(targets.shape, -1, { dtype: "float32" })) };
+  return {
+    loss,
+    gradLogits: scatterAdd_(p, 1, targets, full(targets.shape, -1, { dtype: "float32" })),
+  };
 };
 
-type Case = { arch: Architecture; params: Map<string, Tensor>; ids: number[][]; golden: Map<string, Tensor> };
+type Case = {
+  arch: Architecture;
+  params: Map<string, Tensor>;
+  ids: number[][];
+  golden: Map<string, Tensor>;
+};
 
 function openCase(name: string): Case {
   const { tensors, metadata } = readGolden(name);
@@ -32,15 +62,28 @@ function openCase(name: string): Case {
   for (const [key, value] of tensors) if (key.startsWith("param:")) params.set(key.slice(6), value);
   const flat = tensors.get("ids")!.toInts();
   const config = JSON.parse(metadata["config"]!) as Record<string, unknown>;
-  return { arch: architectureOf(config), params, ids: [flat.slice(0, 12), flat.slice(12)], golden: tensors };
+  return {
+    arch: architectureOf(config),
+    params,
+    ids: [flat.slice(0, 12), flat.slice(12)],
+    golden: tensors,
+  };
 }
 
-const allRows = ({ rows }: Batch): number[] => rows.flatMap((r, b) => r.map((_, t) => b * r.length + t));
+const allRows = ({ rows }: Batch): number[] =>
+  rows.flatMap((r, b) => r.map((_, t) => b * r.length + t));
 
 function leavesOf({ arch, params }: Case): (part: Part) => Leaf[] {
   return (part) => {
-    const linears = arch.linears.filter((l) => l.block === part).flatMap((l) => [`${l.name}.weight`, `${l.name}.bias`]);
-    const names = part === "embed" ? arch.parts.embed : part === "final" ? arch.parts.final : [...arch.parts.blocks[part]!, ...linears];
+    const linears = arch.linears
+      .filter((l) => l.block === part)
+      .flatMap((l) => [`${l.name}.weight`, `${l.name}.bias`]);
+    const names =
+      part === "embed"
+        ? arch.parts.embed
+        : part === "final"
+          ? arch.parts.final
+          : [...arch.parts.blocks[part]!, ...linears];
     return names.filter((n) => params.has(n)).map((name) => ({ name, tensor: params.get(name)! }));
   };
 }
@@ -50,14 +93,27 @@ function gradients(c: Case, recompute: boolean): { loss: number; grads: Map<stri
   const grads = new Map<string, Tensor>();
   const index: number[] = [];
   const targets: number[] = [];
-  c.ids.forEach((row, b) => row.slice(1).forEach((id, t) => (index.push(b * 12 + t), targets.push(id))));
-  const trainable = { weights: plainWeights(c.arch, c.params), leavesOf: leavesOf(c), trainedHead: c.arch.head };
+  c.ids.forEach((row, b) =>
+    row.slice(1).forEach((id, t) => (index.push(b * 12 + t), targets.push(id))),
+  );
+  const trainable = {
+    weights: plainWeights(c.arch, c.params),
+    leavesOf: leavesOf(c),
+    trainedHead: c.arch.head,
+  };
   const weights = targets.map(() => 1 / targets.length);
   const losses = tidy(() =>
-    forwardBackward(c.arch, trainable, toBatch(c.ids), { index, targets, weights }, () => crossEntropy, {
-      recompute,
-      onGrad: (name, g) => grads.set(name, keep(g)),
-    }),
+    forwardBackward(
+      c.arch,
+      trainable,
+      toBatch(c.ids),
+      { index, targets, weights },
+      () => crossEntropy,
+      {
+        recompute,
+        onGrad: (name, g) => grads.set(name, keep(g)),
+      },
+    ),
   );
   for (const p of c.params.values()) requiresGrad(p, false);
   return { loss: losses.reduce((a, b) => a + b, 0) / losses.length, grads };
@@ -69,8 +125,13 @@ for (const name of ["llama", "llama3_rope", "gpt_neo"]) {
     tidy(() => {
       const batch = toBatch(c.ids);
       const w = plainWeights(c.arch, c.params);
-      const logits = noGrad(() => logitsOf(c.arch, w, rowsOf(hiddenStates(c.arch, w, batch), allRows(batch))));
-      assertClose(logits.toFloats(), c.golden.get("logits")!.toFloats(), { rtol: 1e-5, atol: 1e-5 });
+      const logits = noGrad(() =>
+        logitsOf(c.arch, w, rowsOf(hiddenStates(c.arch, w, batch), allRows(batch))),
+      );
+      assertClose(logits.toFloats(), c.golden.get("logits")!.toFloats(), {
+        rtol: 1e-5,
+        atol: 1e-5,
+      });
     });
     disposeAll(c.golden);
   });
@@ -80,12 +141,18 @@ for (const name of ["llama", "llama3_rope", "gpt_neo"]) {
       const c = openCase(name);
       const { loss, grads } = gradients(c, recompute);
       assertClose([loss], [c.golden.get("loss")!.item()], { rtol: 1e-5 });
-      const expected = [...c.golden.keys()].filter((k) => k.startsWith("grad:")).map((k) => k.slice(5));
+      const expected = [...c.golden.keys()]
+        .filter((k) => k.startsWith("grad:"))
+        .map((k) => k.slice(5));
       assert.deepEqual([...grads.keys()].sort(), expected.sort());
       for (const key of expected) {
         const want = c.golden.get(`grad:${key}`)!.toFloats();
         const largest = Math.max(...Array.from(want, Math.abs));
-        assertClose(grads.get(key)!.toFloats(), want, { rtol: 1e-5, atol: 1e-5 * largest + 1e-7, what: key });
+        assertClose(grads.get(key)!.toFloats(), want, {
+          rtol: 1e-5,
+          atol: 1e-5 * largest + 1e-7,
+          what: key,
+        });
       }
       disposeAll(grads);
       disposeAll(c.golden);
@@ -98,7 +165,9 @@ for (const name of ["llama", "llama3_rope", "gpt_neo"]) {
     const prompts = c.ids.map((r) => r.slice(0, 6));
     const want = c.golden.get("greedy")!.toInts();
     assert.deepEqual((await generate(c.arch, w, prompts, { maxTokens: 32 })).flat(), want);
-    const padded = await generate(c.arch, w, [prompts[0]!, prompts[1]!.slice(3)], { maxTokens: 32 });
+    const padded = await generate(c.arch, w, [prompts[0]!, prompts[1]!.slice(3)], {
+      maxTokens: 32,
+    });
     assert.deepEqual(padded.flat(), c.golden.get("greedy_padded")!.toInts());
     disposeAll(c.golden);
   });
@@ -113,11 +182,20 @@ for (const name of ["llama", "llama3_rope", "gpt_neo"]) {
       for (const size of pieces) {
         tidy(() => {
           const batch = toBatch([c.ids[0]!.slice(from, from + size)], { cache });
-          seen.push(...logitsOf(c.arch, w, rowsOf(hiddenStates(c.arch, w, batch), allRows(batch))).toFloats());
+          seen.push(
+            ...logitsOf(
+              c.arch,
+              w,
+              rowsOf(hiddenStates(c.arch, w, batch), allRows(batch)),
+            ).toFloats(),
+          );
         });
         from += size;
       }
-      assertClose(seen, c.golden.get("logits")!.toFloats().slice(0, seen.length), { rtol: 1e-4, atol: 1e-5 });
+      assertClose(seen, c.golden.get("logits")!.toFloats().slice(0, seen.length), {
+        rtol: 1e-4,
+        atol: 1e-5,
+      });
       cache.dispose();
     }
     disposeAll(c.golden);

@@ -1,0 +1,295 @@
+/** @file The main job on a tiny model, through the library and through the command line. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { before, describe, test } from "node:test";
+import { eraseResult, evaluateResult, auditResult } from "../src/eval/results.ts";
+import { generate, loadModel } from "../src/models/index.ts";
+import { memory } from "../src/torch/index.ts";
+import { audit, erase, evaluate, memorize } from "../src/index.ts";
+import { sentences, temporary, textsFile, tinyModel } from "./tiny.ts";
+
+const CUT = { prefixTokens: 12, suffixTokens: 12 };
+const folder = temporary();
+const at = (name: string) => join(folder, name);
+const hashOf = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
+
+let base = "";
+const forget = sentences("forget", 4, 24);
+const kept = sentences("kept", 4, 24);
+const files = {
+  forget: textsFile(folder, "forget", forget),
+  kept: textsFile(folder, "kept", kept),
+  all: textsFile(folder, "all", [...forget, ...kept]),
+  held: textsFile(folder, "held", sentences("held", 6, 48)),
+  general: textsFile(folder, "general", sentences("general", 24, 24)),
+};
+
+before(async () => {
+  const { mkdirSync } = await import("node:fs");
+  mkdirSync(at("base"));
+  base = await tinyModel(at("base"));
+  await memorize({
+    model: base,
+    texts: files.all,
+    general: files.general,
+    out: at("target"),
+    lr: 4e-3,
+    epochs: 400,
+    ...CUT,
+  });
+});
+
+describe("on a tiny model", () => {
+  test("memorize makes it recite, and greedy generation agrees with exact_match", async () => {
+    const found = await audit({ model: at("target"), texts: files.all, ...CUT });
+    auditResult.parse(found);
+    assert.equal(found.recited, 8);
+    const model = await loadModel(at("target"));
+    try {
+      const ids = [...forget, ...kept].map((t) => model.tokenizer.encode(t, { addSpecial: false }));
+      const made = await generate(
+        model.arch,
+        model.weights,
+        ids.map((r) => r.slice(0, 12)),
+        { maxTokens: 12 },
+      );
+      assert.deepEqual(
+        made,
+        ids.map((r) => r.slice(12, 24)),
+      );
+    } finally {
+      model.dispose();
+    }
+  });
+
+  const settings = { lr: 3e-3, rank: 8, epochs: 150, target: "ma=0.6,nll=1.5", utilityBudget: 3 };
+  for (const method of ["emso", "em", "emso-paper", "undial", "npo", "ga"] as const) {
+    test(`${method} forgets, writes a patch, and leaves no tensor behind`, async () => {
+      const live = memory().liveTensors;
+      const own =
+        method === "emso"
+          ? settings
+          : { ...settings, lr: 1e-3, ...(method === "undial" && { target: "ma=0.9,nll=0.5" }) };
+      const { rank, ...rest } = own;
+      const result = await erase({
+        model: at("target"),
+        forget: files.forget,
+        kept: files.kept,
+        heldout: files.held,
+        method,
+        ...rest,
+        ...(method === "emso" && { rank }),
+        ...CUT,
+        dtype: "float32",
+        patchOut: at(`patch-${method}`),
+        out: at(`out-${method}`),
+      });
+      eraseResult.parse(result);
+      assert.ok(["erased", "incomplete"].includes(result.status), result.status);
+      assert.ok(
+        result.after.forget!["suffix_nll"]!.value >
+          result.before.forget!["suffix_nll"]!.value + 0.2,
+      );
+      assert.equal(result.patch!.kind, method === "emso" ? "factors" : "sparse");
+      assert.ok(result.patch!.changed > 0);
+      assert.equal(memory().liveTensors, live);
+    });
+  }
+
+  test("the merged directory and base + patch measure alike", async () => {
+    const options = { forget: files.forget, ...CUT };
+    const merged = await evaluate({ model: at("out-emso"), ...options });
+    const patched = await evaluate({ model: at("target"), patch: at("patch-emso"), ...options });
+    evaluateResult.parse(merged);
+    assert.deepEqual(patched, merged);
+  });
+
+  test("weights outside the selection stay bit for bit", async () => {
+    const [before, after] = [await loadModel(at("target")), await loadModel(at("out-emso-paper"))];
+    try {
+      let same = 0;
+      let total = 0;
+      for (const [name, a] of before.params) {
+        const [x, y] = [a.toFloats(), after.params.get(name)!.toFloats()];
+        x.forEach((v, i) => (same += Object.is(v, y[i]) ? 1 : 0));
+        total += x.length;
+      }
+      assert.ok(total - same <= Math.ceil(0.05 * total), `${total - same} of ${total} changed`);
+      assert.ok(total - same > 0);
+    } finally {
+      before.dispose();
+      after.dispose();
+    }
+  });
+
+  test("the same seed gives the same patch", async () => {
+    const options = {
+      model: at("target"),
+      forget: files.forget,
+      heldout: files.held,
+      ...settings,
+      ...CUT,
+      dtype: "float32" as const,
+    };
+    const first = await erase({ ...options, patchOut: at("again-1") });
+    const second = await erase({ ...options, patchOut: at("again-2") });
+    assert.equal(first.patch!.sha256, second.patch!.sha256);
+  });
+
+  test("nothing to erase is said, and nothing is written", async () => {
+    const result = await erase({
+      model: base,
+      forget: files.forget,
+      target: "ma=1,nll=0",
+      ...CUT,
+      patchOut: at("nothing"),
+    });
+    assert.equal(result.status, "nothing_to_erase");
+    assert.equal(existsSync(at("nothing")), false);
+  });
+});
+
+const cli = (...args: string[]) =>
+  spawnSync(process.execPath, ["--import", "tsx", "src/cli/main.ts", ...args], {
+    encoding: "utf8",
+    env: { ...process.env, NODE_NO_WARNINGS: "1" },
+  });
+
+describe("on the command line", () => {
+  const cut = ["--prefix-tokens", "12", "--suffix-tokens", "12"];
+
+  test("audit --fail-on recited exits 1, --json is one document, the run directory is whole", () => {
+    const run = cli(
+      "audit",
+      "--model",
+      at("target"),
+      "--texts",
+      files.all,
+      ...cut,
+      "--fail-on",
+      "recited",
+      "--json",
+      "--run",
+      at("run-audit"),
+    );
+    assert.equal(run.status, 1, run.stderr);
+    assert.equal((JSON.parse(run.stdout) as { recited: number }).recited, 8);
+    for (const name of ["run.json", "events.jsonl", "texts.jsonl", "report.html", "salt"])
+      assert.ok(existsSync(join(at("run-audit"), name)), name);
+    const texts =
+      readFileSync(join(at("run-audit"), "texts.jsonl"), "utf8") +
+      readFileSync(join(at("run-audit"), "report.html"), "utf8");
+    assert.ok(!texts.includes(forget[0]!), "no text of the set in rows or report");
+  });
+
+  test("erase, then apply with undo, then revert: the base's files bit for bit", () => {
+    const erased = cli(
+      "erase",
+      "--model",
+      at("target"),
+      "--forget",
+      files.forget,
+      "--heldout",
+      files.held,
+      ...cut,
+      "--lr",
+      "3e-3",
+      "--rank",
+      "8",
+      "--epochs",
+      "150",
+      "--target",
+      "ma=0.6,nll=1.5",
+      "--utility-budget",
+      "3",
+      "--dtype",
+      "float32",
+      "--json",
+      "--run",
+      at("run-erase"),
+    );
+    assert.equal(erased.status, 0, erased.stderr);
+    const patch = join(at("run-erase"), "patch");
+    assert.equal(cli("patch", "verify", "--patch", patch, "--model", at("target")).status, 0);
+    assert.equal(
+      cli(
+        "patch",
+        "apply",
+        "--patch",
+        patch,
+        "--model",
+        at("target"),
+        "--out",
+        at("applied"),
+        "--undo",
+        at("undo"),
+      ).status,
+      0,
+    );
+    assert.equal(
+      cli(
+        "patch",
+        "revert",
+        "--patch",
+        at("undo"),
+        "--model",
+        at("applied"),
+        "--out",
+        at("reverted"),
+      ).status,
+      0,
+    );
+    assert.equal(
+      hashOf(join(at("reverted"), "model.safetensors")),
+      hashOf(join(at("target"), "model.safetensors")),
+    );
+    assert.equal(
+      cli("patch", "apply", "--patch", patch, "--model", base, "--out", at("wrong")).status,
+      2,
+    );
+    assert.equal(existsSync(at("wrong")), false);
+  });
+
+  test("bad usage ends in exit 2 with a suggestion", () => {
+    for (const [args, message] of [
+      [["erze"], /unknown command "erze"/],
+      [["erase", "--modle", "x"], /unknown option "--modle". Did you mean --model\?/],
+      [["erase", "--model", base], /--forget: expected a value/],
+      [
+        ["erase", "--model", base, "--forget", files.forget, "--method", "emzo"],
+        /--method: expected one of emso/,
+      ],
+      [
+        ["audit", "--model", base, "--texts", files.all, "--top", "0"],
+        /--top: expected an integer, at least 1/,
+      ],
+      [
+        [
+          "audit",
+          "--model",
+          base,
+          "--texts",
+          files.all,
+          "--metrics",
+          "exact_mach",
+          "--run",
+          at("r1"),
+        ],
+        /unknown metric "exact_mach". Did you mean exact_match\?/,
+      ],
+      [
+        ["audit", "--model", at("none"), "--texts", files.all, "--run", at("r2")],
+        /expected a model/,
+      ],
+      [["audit", "--model", base, "--texts", at("none.jsonl"), "--run", at("r3")], /none\.jsonl/],
+      [["ls", "modells"], /unknown list "modells". Did you mean models\?/],
+    ] as [string[], RegExp][]) {
+      const run = cli(...args);
+      assert.equal(run.status, 2, `${args.join(" ")}: ${run.stderr}`);
+      assert.match(run.stderr, message);
+    }
+  });
+});
