@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { randomIntegers } from "../../base/random.ts";
+import { assertClose } from "../../../tests/close.ts";
+import {
+  cholesky,
+  disposeAll,
+  eigh,
+  eye,
+  add,
+  matmul,
+  mulScalar,
+  solveTriangular,
+  t,
+  tensor,
+  tidy,
+  type Tensor,
+} from "../../torch/index.ts";
+import { selectByScore } from "./by-score.ts";
+import { leadingDirections, unwhiten, whitener } from "./subspace.ts";
+import { kthLargest, topIndices } from "./top-k.ts";
+
+const values = (name: string, count: number) =>
+  randomIntegers(name, 41, count).map((v) => (v - 20) / 7); // many ties, both signs
+
+test("the k-th largest is that of a sort, for every k", () => {
+  tidy(() => {
+    const [a, b] = [values("a", 13), values("b", 8)];
+    const sorted = [...a, ...b].map(Math.fround).sort((x, y) => y - x);
+    for (let k = 1; k <= 21; k++)
+      assert.equal(kthLargest([tensor(a), tensor(b)], k), sorted[k - 1]);
+  });
+});
+
+test("top-k takes exactly k, the larger first, ties by tensor and index", () => {
+  const scores = new Map([
+    ["first", tensor([3, 1, 3, 0])],
+    ["second", tensor([3, 2, 1, 3])],
+  ]);
+  const found = topIndices(scores, 4);
+  assert.deepEqual(
+    [...found].map(([name, index]) => [name, index.toInts()]),
+    [
+      ["first", [0, 2]],
+      ["second", [0, 3]],
+    ],
+  );
+  disposeAll(found);
+  const three = topIndices(scores, 3); // four values tie for three places
+  assert.deepEqual(
+    [...three].map(([, index]) => index.toInts()),
+    [[0, 2], [0]],
+  );
+  disposeAll(three);
+  disposeAll(scores);
+});
+
+test("a share can be taken over all, per tensor, or by whole rows", () => {
+  const make = () =>
+    new Map([
+      ["a", tensor([9, 8, 7, 6], { shape: [2, 2] })],
+      ["b", tensor([5, 4, 3, 2], { shape: [2, 2] })],
+    ]);
+  const picked = (per: "global" | "tensor" | "row") => {
+    const found = selectByScore(make(), { fraction: 0.5, per });
+    const rows = [...found].map(([name, index]) => [name, index!.toInts()]);
+    disposeAll(found);
+    return rows;
+  };
+  assert.deepEqual(picked("global"), [
+    ["a", [0, 1, 2, 3]],
+    ["b", []],
+  ]);
+  assert.deepEqual(picked("tensor"), [
+    ["a", [0, 1]],
+    ["b", [0, 1]],
+  ]);
+  assert.deepEqual(picked("row"), [
+    ["a", [0, 1, 2, 3]],
+    ["b", []],
+  ]);
+});
+
+/** A positive definite matrix with distinct eigenvalues. */
+const definite = (name: string, d: number): Tensor => {
+  const x = tensor(values(name, d * d), { shape: [d, d] });
+  return add(matmul(x, t(x)), mulScalar(eye(d, { dtype: "float32" }), 0.5));
+};
+
+test("leading directions are the eigenvectors of L⁻¹ M L⁻ᵀ, and U gives RMS 1 on the forget set", () => {
+  tidy(() => {
+    const [ordinary, forget] = [definite("ordinary", 12), definite("forget", 12)];
+    const l = whitener(ordinary, 0.02);
+    const { vectors, values: top } = leadingDirections(l, (x) => matmul(forget, x), 3);
+    const inner = solveTriangular(l, t(solveTriangular(l, forget, false)), false); // L⁻¹ M L⁻ᵀ
+    const [all] = eigh(inner);
+    assertClose(top.toFloats(), [...all.toFloats()].reverse().slice(0, 3), { rtol: 1e-3 });
+    const u = unwhiten(l, vectors);
+    const energy = matmul(t(u), matmul(forget, u)); // diag(e)
+    assertClose(
+      [0, 1, 2].map((i) => energy.toFloats()[4 * i]!),
+      top.toFloats(),
+      { rtol: 1e-3 },
+    );
+  });
+});
+
+test("the whitener is the Cholesky factor of A + λ·mean(diag A)·I", () => {
+  tidy(() => {
+    const a = tensor([4, 0, 0, 2], { shape: [2, 2] });
+    const want = cholesky(tensor([4.3, 0, 0, 2.3], { shape: [2, 2] })); // mean of the diagonal 3, λ = .1
+    assertClose(whitener(a, 0.1).toFloats(), want.toFloats(), { rtol: 1e-5 });
+  });
+});
