@@ -177,8 +177,9 @@ describe("on the command line", () => {
     );
     assert.equal(run.status, 1, run.stderr);
     assert.equal((JSON.parse(run.stdout) as { recited: number }).recited, 8);
-    for (const name of ["run.json", "events.jsonl", "texts.jsonl", "report.html", "salt"])
+    for (const name of ["run.json", "events.jsonl", "texts.jsonl", "report.html", "salt"]) {
       assert.ok(existsSync(join(at("run-audit"), name)), name);
+    }
     const texts =
       readFileSync(join(at("run-audit"), "texts.jsonl"), "utf8") +
       readFileSync(join(at("run-audit"), "report.html"), "utf8");

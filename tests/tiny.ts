@@ -95,8 +95,9 @@ export function sentences(name: string, count: number, length: number): string[]
   const syllables = ["ba", "ko", "ri", "tu", "ne", "lo", "mi", "sa", "de", "fu", "wy", "go"];
   return Array.from({ length: count }, (_, i) => {
     let text = "";
-    for (let round = 0; text.length < length; round++)
+    for (let round = 0; text.length < length; round++) {
       text += `${shuffled(`${name} ${i} ${round}`, syllables).slice(0, 3).join("")} `;
+    }
     return text.slice(0, length);
   });
 }

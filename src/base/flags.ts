@@ -59,8 +59,9 @@ export function resolveFlags<T extends Flags>(
   const values: Record<string, unknown> = {};
   const origins: Record<string, Origin> = {};
   for (const key of [...Object.keys(given), ...Object.keys(recipe)]) {
-    if (!Object.hasOwn(table, key))
+    if (!Object.hasOwn(table, key)) {
       throw unknownName("option", flagName(key), Object.keys(table).map(flagName));
+    }
   }
   for (const [key, flag] of Object.entries(table)) {
     const [raw, origin]: [unknown, Origin] =
@@ -71,17 +72,19 @@ export function resolveFlags<T extends Flags>(
           : ["default" in flag ? flag.default : undefined, "default"];
     origins[key] = origin;
     if (raw === undefined) {
-      if (flag.required)
+      if (flag.required) {
         problems.push(`${flagName(key)}: expected a value (${flag.help}), got none`);
+      }
       continue;
     }
     const parsed = parseValue(flag, raw);
-    if (parsed === undefined)
+    if (parsed === undefined) {
       problems.push(`${flagName(key)}: expected ${wanted(flag)}, got ${JSON.stringify(raw)}`);
-    else values[key] = parsed;
+    } else values[key] = parsed;
   }
-  if (problems.length > 0)
+  if (problems.length > 0) {
     throw inputError(problems.join("\n"), { wayOut: "see --help of the command" });
+  }
   return { values: values as Values<T>, origins };
 }
 
@@ -112,11 +115,12 @@ function parseValue(flag: Flag, raw: unknown): unknown {
     case "text":
       return typeof raw === "string" && raw !== "" ? raw : undefined;
     case "list":
-      if (typeof raw === "string")
+      if (typeof raw === "string") {
         return raw
           .split(",")
           .map((s) => s.trim())
           .filter((s) => s !== "");
+      }
       return Array.isArray(raw) && raw.every((v) => typeof v === "string") ? raw : undefined;
     case "switch":
       return typeof raw === "boolean" ? raw : undefined;

@@ -15,26 +15,31 @@ function read(error: unknown): {
   exitCode: number | undefined;
   stack: string | undefined;
 } {
-  if (!(error instanceof Error))
+  if (!(error instanceof Error)) {
     return { message: String(error), exitCode: undefined, stack: undefined };
+  }
   const { message, stack } = error;
-  if ("exitCode" in error && typeof error.exitCode === "number")
+  if ("exitCode" in error && typeof error.exitCode === "number") {
     return { message, exitCode: error.exitCode, stack };
+  }
   const code = "code" in error ? error.code : undefined;
-  if (code === "OOM")
+  if (code === "OOM") {
     return {
       message: `${message}\n  → raise --memory, or lower --batch or --prefix-tokens and --suffix-tokens`,
       exitCode: 3,
       stack,
     };
-  if (code === "MAPPED")
+  }
+  if (code === "MAPPED") {
     return {
       message: `${message}\n  → put the model file back and run the command again`,
       exitCode: 3,
       stack,
     };
-  if (error.name === "DivergedError")
+  }
+  if (error.name === "DivergedError") {
     return { message: `${message}\n  → lower --lr`, exitCode: 1, stack };
+  }
   if (error.name === "AbortError") return { message: "interrupted", exitCode: 130, stack };
   return { message, exitCode: undefined, stack };
 }

@@ -24,7 +24,8 @@ function placeholder(flag: Flag): string {
       return "a,b";
     case "choice":
       return "name";
-    default:
+    case "text":
+    case "switch":
       return "value";
   }
 }

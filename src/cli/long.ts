@@ -111,8 +111,9 @@ export async function longCommand<T extends Flags>({
     await save("done", { results: result, ...(hashes && { hashes }) });
     await writeReport(run, bar);
     if (call.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
-    for (const line of [...summary, `run        ${run.path}`])
+    for (const line of [...summary, `run        ${run.path}`]) {
       (call.json ? process.stderr : process.stdout).write(`${line}\n`);
+    }
     return exitCode;
   } catch (error) {
     bar.stop();
@@ -134,20 +135,23 @@ export async function longCommand<T extends Flags>({
 /** The settings of an earlier run, to go on with; what was a default then may be given again now. */
 function settingsIn(path: string, name: string): Record<string, unknown> {
   const file = join(path, "run.json");
-  if (!existsSync(file))
+  if (!existsSync(file)) {
     throw inputError(`--resume ${path}: expected a run directory, got no run.json there`, {
       wayOut: "name the directory that the interrupted run printed",
     });
+  }
   const manifest = JSON.parse(readFileSync(file, "utf8")) as Manifest;
-  if (manifest.command !== name)
+  if (manifest.command !== name) {
     throw inputError(
       `--resume ${path}: expected a run of ${name}, got one of ${manifest.command}`,
       { wayOut: `use: unrecite ${manifest.command} --resume ${path}` },
     );
-  if (manifest.status === "done")
+  }
+  if (manifest.status === "done") {
     throw inputError(`--resume ${path}: expected an interrupted run, got one that is done`, {
       wayOut: "start a new run",
     });
+  }
   return Object.fromEntries(Object.entries(manifest.settings).map(([key, s]) => [key, s.value]));
 }
 

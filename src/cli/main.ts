@@ -23,8 +23,9 @@ async function main(argv: readonly string[]): Promise<void> {
     command
       .option("--json", "one JSON document on stdout, everything else on stderr")
       .option("--quiet", "no progress");
-    if (spec.flags !== undefined && "run" in spec.flags)
+    if (spec.flags !== undefined && "run" in spec.flags) {
       command.option("--recipe <file>", "JSON of settings, by the names of the flags; flags win");
+    }
     command.action(async (...args: unknown[]) => {
       const opts = command.opts<Record<string, unknown>>();
       const operands = args.slice(0, -2).filter((a): a is string => typeof a === "string");

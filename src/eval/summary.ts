@@ -45,13 +45,14 @@ export function summarise(
   const metric = metricNamed(name);
   const better = directionOf(metric, set);
   if (metric.over === "pooled") return { ...pooled(stats), better };
-  if (metric.over === "max")
+  if (metric.over === "max") {
     return {
       value: values.reduce((a, b) => Math.max(a, b), -Infinity),
       n: values.length,
       stderr: null,
       better,
     };
+  }
   return { ...meanOf(values), p95: quantile(values, 0.95), better };
 }
 
@@ -60,8 +61,9 @@ function directionOf(metric: Metric, set: SetName): MetricValue["better"] {
   const forgotten = metric.memorised === "higher" ? "lower" : "higher";
   if (metric.memorised === "neither" || set === "unseen" || set === "texts") return "none";
   if (set === "forget") return forgotten;
-  if (set === "kept" || metric.name === "perplexity")
+  if (set === "kept" || metric.name === "perplexity") {
     return forgotten === "lower" ? "higher" : "lower";
+  }
   return "none";
 }
 
@@ -116,11 +118,12 @@ export function summariseStream(
   };
   return {
     add(stats, rows) {
-      for (const s of stats)
+      for (const s of stats) {
         windows.push({
           sum: -s.logProbability.reduce((a, b) => a + b, 0),
           count: s.logProbability.length,
         });
+      }
       rows.forEach(addValues);
     },
     addValues,

@@ -45,8 +45,9 @@ export function windowsOf(
   const lead = bos === undefined ? [] : [bos];
   const window = (from: number, split: number, to: number): Window => {
     const scored: number[] = [];
-    for (let i = split; i < to; i++)
+    for (let i = split; i < to; i++) {
       if (inSpan === undefined || inSpan[i]) scored.push(i - from + lead.length);
+    }
     return {
       text,
       ids: [...lead, ...ids.slice(from, to)],
@@ -66,8 +67,9 @@ function cuts(
   suffix: number,
   suffixFrom: number | undefined,
 ): [number, number, number][] {
-  if (suffixFrom !== undefined && suffixFrom > 0 && suffixFrom < length)
+  if (suffixFrom !== undefined && suffixFrom > 0 && suffixFrom < length) {
     return [[0, suffixFrom, length]];
+  }
   if (length < prefix + suffix) return [[0, Math.floor(length / 2), length]];
   const list: [number, number, number][] = [];
   for (let split = prefix; split < length; split += suffix) {

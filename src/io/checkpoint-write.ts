@@ -14,7 +14,7 @@ import { countOf } from "./safetensors.ts";
 import { writeSafetensors, type SafetensorsEntry } from "./safetensors-write.ts";
 
 export type WriteCheckpointOptions = {
-  /** New values of a tensor, kept by their owner; undefined takes the source's. */
+  /** New values of a tensor, asked for in a scope: freed behind the call unless kept; undefined takes the source's. */
   tensor?: (name: string) => Tensor | undefined;
   /** The dtype of all floating tensors, instead of the source's. */
   dtype?: DType;
@@ -36,7 +36,7 @@ export async function writeCheckpoint(
     name,
     dtype: dtypeOf(name),
     shape: source.info(name).shape,
-    bytes: () => bytesOf(source, name, { given: tensor(name), dtype: dtypeOf(name) }),
+    bytes: () => bytesOf(source, name, { given: tensor, dtype: dtypeOf(name) }),
   });
   await writeFolderAtomic(dir, async (folder) => {
     for (const { file, names, metadata: kept } of source.shards) {
@@ -57,10 +57,10 @@ export async function writeCheckpoint(
 function bytesOf(
   source: ModelSource,
   name: string,
-  { given, dtype }: { given: Tensor | undefined; dtype: DType },
+  { given, dtype }: { given: (name: string) => Tensor | undefined; dtype: DType },
 ): Uint8Array {
   return tidy(() => {
-    const values = given ?? source.tensor(name);
+    const values = given(name) ?? source.tensor(name);
     const { shape } = source.info(name);
     if (values.shape.join() !== shape.join()) {
       throw inputError(

@@ -105,10 +105,11 @@ function remember(
 ): { keys: Tensor; values: Tensor } {
   const [batch, heads, tokens, dim] = k.shape as [number, number, number, number];
   const end = cache.length + tokens;
-  if (end > cache.capacity)
-    {throw new RangeError(
+  if (end > cache.capacity) {
+    throw new RangeError(
       `attend: expected at most ${cache.capacity} tokens in the cache, got ${end}`,
-    );}
+    );
+  }
   const held = (cache.layers[layer] ??= tidy(() => ({
     k: keep(empty([batch, heads, cache.capacity, dim], { dtype: k.dtype })),
     v: keep(empty([batch, heads, cache.capacity, dim], { dtype: k.dtype })),

@@ -135,10 +135,11 @@ export async function applyPatch({
   const source = await openModel(model);
   try {
     requireIntact(patch);
-    if (patch.binding.values === "undo")
+    if (patch.binding.values === "undo") {
       throw inputError(`${path}: expected a patch with new values, got an undo file`, {
         wayOut: "use: unrecite patch revert",
       });
+    }
     await requireBase(patch, source);
     await rewriteModel(source, out, changedTensors(patch), (name) =>
       checked(patch, name, patchedBytes(patch, source, name)),
@@ -191,10 +192,11 @@ async function writeUndo(file: string, source: ModelSource, patch: OpenPatch): P
   const entries = changedTensors(patch).flatMap((name): SafetensorsEntry[] => {
     const { dtype, shape } = source.info(name);
     const keepIndex = patch.names.includes(`${name}.index`);
-    if (!keepIndex)
+    if (!keepIndex) {
       return [
         { name: `${name}.old`, dtype, shape, bytes: () => tidy(() => source.tensor(name).bytes()) },
       ];
+    }
     return ["index", "old"].map((part) => {
       const tensor = tidy(() => {
         const held = patch.tensor(`${name}.${part}`);
@@ -228,8 +230,9 @@ async function rewriteModel(
   }
   await writeFolderAtomic(out, async (folder) => {
     for (const entry of await readdir(source.path, { withFileTypes: true })) {
-      if (entry.isFile() || entry.isSymbolicLink())
+      if (entry.isFile() || entry.isSymbolicLink()) {
         await copyFile(join(source.path, entry.name), join(folder, entry.name));
+      }
     }
     const places = source.placeOf;
     for (const { file } of source.shards) {

@@ -84,10 +84,11 @@ export async function stripPatch({
 }): Promise<PatchSummary> {
   const patch = await openPatch(path);
   try {
-    if (!patch.intact())
+    if (!patch.intact()) {
       throw inputError(`${path}: expected an unchanged patch, got a tampered one`, {
         wayOut: "take the patch from where it was written",
       });
+    }
     if (patch.binding.kind === "factors") {
       throw inputError(`${path}: expected a sparse patch, got factors, which hold no old values`, {
         wayOut: "ship it as it is",

@@ -122,12 +122,14 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
         continue;
       }
       noteReached(state, now.levels, goal);
-      if (isDone(now.levels, goal))
+      if (isDone(now.levels, goal)) {
         return outcome("erased", await firstAtGoal(input, state, inside, before, now));
+      }
       state.last = now;
       state.active = above(now.levels, goal);
-      if (isAt(meanLevel(now.levels), goal.mean))
+      if (isAt(meanLevel(now.levels), goal.mean)) {
         for (const i of state.active) state.pressure[i]! += 1;
+      }
       if (state.active.length === 0) state.active = now.levels.map((_, i) => i); // only the mean is missing
       dropSnapshot(inside);
       inside = takeSnapshot(writer);
@@ -180,8 +182,9 @@ async function runEpoch(input: LoopInput, state: LoopState, inside: Snapshot): P
       const loss = lossOf(chosen, targets, training.sequence, pressure);
       return trainStep(arch, writer, optimiser, training, loss, { lr });
     });
-    if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm))
+    if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm)) {
       throw new DivergedError(state.step + 1, result.loss);
+    }
     state.step++;
     state.next++;
     const seconds = (performance.now() - began) / 1000;
@@ -232,9 +235,9 @@ async function firstAtGoal(
       if (
         isDone(measure.levels, input.goal) &&
         measure.perplexity <= input.budget * before.perplexity
-      )
+      ) {
         best = { t, measure };
-      else low = t;
+      } else low = t;
     }
     restore(input.writer, inside, end, best.t);
     noteReached(state, best.measure.levels, input.goal);
@@ -247,8 +250,9 @@ async function firstAtGoal(
 function noteReached(state: LoopState, levels: readonly Level[], goal: Goal): void {
   const waiting = new Set(above(levels, goal));
   levels.forEach((_, i) => {
-    if (waiting.has(i))
-      state.reachedAt[i] = null; // it came back
+    if (waiting.has(i)) {
+      state.reachedAt[i] = null;
+    } // it came back
     else state.reachedAt[i] ??= state.step;
   });
 }

@@ -9,7 +9,7 @@ import { LOSSES, type LossOptions, type RowContext } from "./losses/index.ts";
 import type { MethodSettings } from "./methods/index.ts";
 import { optimiser, type Optimiser } from "./optimiser.ts";
 import { selfProjection } from "./projection.ts";
-import { makeReference, type Reference } from "./reference.ts";
+import { makeReference } from "./reference.ts";
 import { eligibleParameters } from "./scope.ts";
 import { selectorNamed, type SelectInput } from "./select/index.ts";
 import { selfTexts } from "./self-text.ts";
@@ -130,7 +130,7 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
       },
     };
   } catch (error) {
-    (reference as Reference | undefined)?.dispose();
+    reference?.dispose();
     throw error;
   }
 }

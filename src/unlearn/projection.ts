@@ -42,11 +42,12 @@ export async function selfProjection(
     w,
     [selfTexts],
     (_, moments) => {
-      for (const [input, [ordinary]] of moments)
+      for (const [input, [ordinary]] of moments) {
         byInput.set(
           input,
           tidy(() => keep(projector(ordinary!, ridge))),
         );
+      }
     },
     { signal, onBlock },
   );

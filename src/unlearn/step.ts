@@ -49,8 +49,9 @@ export function trainStep(
     const gradNorm = Math.sqrt(squares);
     if (clip !== undefined) {
       const scale = Math.min(1, clip / (gradNorm + 1e-6));
-      for (const [name, gradient] of held)
+      for (const [name, gradient] of held) {
         update(name, scale < 1 ? noGrad(() => mulScalar_(gradient, scale)) : gradient);
+      }
       disposeAll(held);
     }
     writer.publish();

@@ -69,8 +69,9 @@ export async function audit(
           take(row);
         }
       }
-      if (fresh.length > 0)
+      if (fresh.length > 0) {
         count.skipped += await measurePage(model, fresh, values, metrics, sums, take, hooks);
+      }
       hooks.onEvent?.({
         type: "phase",
         name: "auditing",
@@ -78,10 +79,11 @@ export async function audit(
         total: NaN,
       });
     }
-    if (count.texts === 0)
+    if (count.texts === 0) {
       throw inputError(`${values.texts}: expected a text of 8 tokens or more, got none`, {
         wayOut: "give longer texts",
       });
+    }
     return {
       schema: "unrecite/audit/v1",
       model: values.model,
@@ -179,8 +181,9 @@ export function parseGate(text: string): ((row: Record<string, unknown>) => bool
     });
   }
   const [, name, op, number] = match as unknown as [string, string, string, string];
-  if (!(METRIC_NAMES as readonly string[]).includes(name))
+  if (!(METRIC_NAMES as readonly string[]).includes(name)) {
     throw unknownName("metric", name, METRIC_NAMES);
+  }
   const limit = Number(number);
   return (row) => {
     const value = Number(row[name]);

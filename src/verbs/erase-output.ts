@@ -86,8 +86,9 @@ function writePatch(
   measured: Model,
   about: About,
 ): Promise<PatchInfo> {
-  if (prepared.writer.kind === "sparse")
+  if (prepared.writer.kind === "sparse") {
     return writeSparse(path, measured.source, (name) => prepared.writer.merged(name), about);
+  }
   const { directions, factors } = prepared.writer as FactorsWriter;
   const dtype = values.patchDtype as DType;
   const pairs = new Map<string, Factor>(

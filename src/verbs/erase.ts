@@ -3,12 +3,9 @@
  * was written. Options, statuses and files as in SPEC.md sections 4 to 6.
  */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { inputError } from "../base/errors.ts";
-import { isObject, readObject } from "../io/index.ts";
 import type { Options, Values } from "../base/flags.ts";
 import { resolveFlags } from "../base/flags.ts";
-import type { EraseResult, EvaluateResult, Window } from "../eval/index.ts";
+import type { EraseResult, Window } from "../eval/index.ts";
 import { summarise, tokenStats } from "../eval/index.ts";
 import { loadModel, type Model } from "../models/index.ts";
 import { checkpointTo, resumeFrom } from "../unlearn/checkpoint.ts";
@@ -18,18 +15,19 @@ import {
   type LoopOutcome,
   type Measure,
 } from "../unlearn/erase-loop.ts";
-import { above, levelsOf, type Goal } from "../unlearn/level.ts";
+import { levelsOf, type Goal } from "../unlearn/level.ts";
 import { methodNamed, type MethodSettings } from "../unlearn/methods/index.ts";
 import { prepare, type Prepared } from "../unlearn/prepare.ts";
 import { trainedTokens } from "../unlearn/rows.ts";
 import { selfTexts } from "../unlearn/self-text.ts";
-import { writeOutputs, type Outputs } from "./erase-output.ts";
+import { writeOutputs } from "./erase-output.ts";
+import { resultOf } from "./erase-result.ts";
+import { evaluateSets, measureWritten, readPrevious, readSets, type Sets } from "./erase-sets.ts";
 import { ERASE } from "./flags.ts";
 import { goalOf } from "./goal.ts";
-import { measureSet, type Measured } from "./measure.ts";
 import type { RunFiles } from "./run-files.ts";
-import { openSession, peakRss, type Session } from "./session.ts";
-import { checkOverlaps, HELDOUT_CUT, readSet, type TextSet } from "./sets.ts";
+import { openSession, type Session } from "./session.ts";
+import { checkOverlaps, type TextSet } from "./sets.ts";
 
 export type EraseOptions = Options<typeof ERASE>;
 export type EraseValues = Values<typeof ERASE>;
@@ -48,16 +46,6 @@ export type EraseHooks = {
   files?: RunFiles | undefined;
 };
 
-type Sets = {
-  forget: TextSet;
-  kept: TextSet | undefined;
-  unseen: TextSet | undefined;
-  heldout: TextSet | undefined;
-};
-
-type Written = { sets: Evaluated; previous: PreviousResult[] };
-type PreviousResult = { run: string; texts: number; recited: number };
-
 /** Erases the forget set from a model. */
 export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Promise<EraseResult> {
   const { values } = resolveFlags(ERASE, options);
@@ -72,8 +60,9 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
       : await loadModel(values.model, { dtype: session.dtype });
   try {
     const sets = await readSets(values, measured);
-    for (const message of checkOverlaps([sets.forget, sets.kept, sets.unseen, sets.heldout]))
+    for (const message of checkOverlaps([sets.forget, sets.kept, sets.unseen, sets.heldout])) {
       hooks.onEvent?.({ type: "warning", message });
+    }
     const earlier = await readPrevious(values, measured);
     const before = await evaluateSets(
       measured,
@@ -179,43 +168,6 @@ export function settingsOf(values: EraseValues, forget: TextSet): MethodSettings
   );
   const spans = forget.hasSpans && values.positions === undefined ? { positions: "span" } : {};
   return { ...settings, ...spans, ...given } as MethodSettings;
-}
-
-async function readSets(values: EraseValues, model: Model): Promise<Sets> {
-  const cut = {
-    prefix: values.prefixTokens,
-    suffix: values.suffixTokens,
-    textField: values.textField,
-  };
-  const read = (name: string, spec: string | undefined, how = cut) =>
-    spec === undefined ? Promise.resolve(undefined) : readSet(name, spec, model, how);
-  return {
-    forget: await readSet("forget", values.forget, model, cut),
-    kept: await read("kept", values.kept),
-    unseen: await read("unseen", values.unseen),
-    heldout: await read("heldout", values.heldout, { ...HELDOUT_CUT, textField: values.textField }),
-  };
-}
-
-export type Evaluated = { [K in keyof Sets]: Measured | undefined };
-
-async function evaluateSets(
-  model: Model,
-  sets: Sets,
-  weights: Model["weights"],
-  hooks: EraseHooks,
-  onBatch: (done: number, total: number) => void,
-): Promise<Evaluated> {
-  const one = (set: TextSet | undefined, role: "forget" | "kept" | "unseen" | "heldout") =>
-    set === undefined
-      ? Promise.resolve(undefined)
-      : measureSet(model.arch, weights, set, role, { signal: hooks.signal, onBatch });
-  return {
-    forget: await one(sets.forget, "forget"),
-    kept: await one(sets.kept, "kept"),
-    unseen: await one(sets.unseen, "unseen"),
-    heldout: await one(sets.heldout, "heldout"),
-  };
 }
 
 type RunInput = {
@@ -326,143 +278,4 @@ async function sampledWindows(
     suffixStart: 1,
     scored: ids.slice(1).map((_, i) => i + 1),
   }));
-}
-
-/** `after` is what the written files do, read back; texts of earlier runs are checked on them again. */
-async function measureWritten(
-  outputs: Outputs,
-  base: Model,
-  sets: Sets,
-  earlier: readonly TextSet[],
-  hooks: EraseHooks,
-  onBatch: (done: number, total: number) => void,
-): Promise<Written> {
-  const measure = async (model: Model, weights: Model["weights"]): Promise<Written> => {
-    const previous: PreviousResult[] = [];
-    for (const set of earlier) {
-      const { rows } = await measureSet(model.arch, weights, set, "forget", {
-        metrics: ["exact_match"],
-        signal: hooks.signal,
-      });
-      previous.push({
-        run: set.name,
-        texts: rows.length,
-        recited: rows.filter((r) => r?.["exact_match"] === 1).length,
-      });
-    }
-    return { sets: await evaluateSets(model, sets, weights, hooks, onBatch), previous };
-  };
-  if (outputs.out !== null) {
-    const written = await loadModel(outputs.out);
-    try {
-      return await measure(written, written.weights);
-    } finally {
-      written.dispose();
-    }
-  }
-  const patched = await outputs.patchedWeights();
-  try {
-    return await measure(base, patched.weights);
-  } finally {
-    patched.dispose();
-  }
-}
-
-/** The forget sets of earlier runs, named by their directories. */
-async function readPrevious(values: EraseValues, model: Model): Promise<TextSet[]> {
-  const sets: TextSet[] = [];
-  for (const run of values.previous ?? []) {
-    const { settings } = await readObject(join(run, "run.json"));
-    const given = (key: string): unknown =>
-      isObject(settings) && isObject(settings[key]) ? settings[key]["value"] : undefined;
-    const [forget, prefix, suffix, field] = [
-      "forget",
-      "prefixTokens",
-      "suffixTokens",
-      "textField",
-    ].map(given);
-    if (typeof forget !== "string" || typeof prefix !== "number" || typeof suffix !== "number") {
-      throw inputError(`--previous ${run}: expected the run of an erase, got another`, {
-        wayOut: "name run directories that erase printed",
-      });
-    }
-    sets.push(
-      await readSet(run, forget, model, {
-        prefix,
-        suffix,
-        textField: typeof field === "string" ? field : "text",
-      }),
-    );
-  }
-  return sets;
-}
-
-export function evaluateDocument(e: Evaluated): EvaluateResult {
-  const parts = Object.entries(e).flatMap(([name, m]) =>
-    m === undefined ? [] : [[name, m.metrics] as const],
-  );
-  return { schema: "unrecite/evaluate/v1", ...Object.fromEntries(parts) };
-}
-
-type ResultInput = {
-  values: EraseValues;
-  settings: MethodSettings;
-  goal: Goal;
-  before: Evaluated;
-  after: Evaluated;
-  outcome: LoopOutcome;
-  prepared: Prepared;
-  outputs: Outputs;
-  sets: Sets;
-  previous: PreviousResult[];
-  started: number;
-};
-
-function resultOf({
-  values,
-  settings,
-  goal,
-  before,
-  after,
-  outcome,
-  prepared,
-  outputs,
-  sets,
-  previous,
-  started,
-}: ResultInput): EraseResult {
-  const levels = outcome.after.levels;
-  const waiting = above(levels, goal).length;
-  const { selected, total, rank } = prepared.writer.selection;
-  const recited = after.forget!.rows.filter((r) => r?.["exact_match"] === 1).length;
-  return {
-    schema: "unrecite/erase/v1",
-    method: values.method,
-    status: outcome.status,
-    target: {
-      from: goal.from,
-      memorization_accuracy: goal.mean.accuracy,
-      suffix_nll: goal.mean.nll,
-    },
-    before: evaluateDocument(before),
-    after: evaluateDocument(after),
-    texts: {
-      total: levels.length + sets.forget.skipped.length,
-      erased: levels.length - waiting,
-      incomplete: waiting,
-      skipped: sets.forget.skipped.length,
-      recited,
-    },
-    over_forgotten: levels.filter((l, i) => l.nll > 1.5 * goal.perText[i]!.nll).length,
-    selection: { metric: settings.select, fraction: selected / total, rank, selected, total },
-    patch: outputs.patch,
-    out: outputs.out,
-    previous,
-    epochs: outcome.epochs,
-    steps: outcome.steps,
-    backoffs: outcome.backoffs,
-    seconds: (performance.now() - started) / 1000,
-    peak_rss_bytes: peakRss(),
-    resumed_from: values.resume ?? null,
-  };
 }

@@ -1,7 +1,7 @@
 /** @file Measures a model, or a model with a patch on it, on up to four sets. */
 import { resolveFlags, type Options } from "../base/flags.ts";
 import { inputError } from "../base/errors.ts";
-import { METRIC_NAMES, metricNamed, type EvaluateResult, type SetName } from "../eval/index.ts";
+import { METRIC_NAMES, metricNamed, type EvaluateResult } from "../eval/index.ts";
 import { loadModel } from "../models/index.ts";
 import { patchedWeights } from "./erase-output.ts";
 import { EVALUATE } from "./flags.ts";
@@ -23,11 +23,12 @@ export async function evaluate(
   const roles = (["forget", "kept", "unseen", "heldout"] as const).filter(
     (r) => values[r] !== undefined,
   );
-  if (roles.length === 0)
+  if (roles.length === 0) {
     throw inputError(
       "evaluate: expected at least one of --forget, --kept, --unseen, --heldout, got none",
       { wayOut: "name a set of texts" },
     );
+  }
   const metrics = (values.metrics ?? METRIC_NAMES).map((name) => metricNamed(name).name);
   openSession(values);
   const dtype = values.dtype === "bfloat16" ? "bfloat16" : "float32"; // figures are float32 unless asked for otherwise
@@ -48,7 +49,7 @@ export async function evaluate(
       const onBatch = (done: number, total: number) =>
         onEvent?.({ type: "phase", name: `measuring ${role}`, done, total });
       result[role] = (
-        await measureSet(model.arch, patched?.weights ?? model.weights, set, role as SetName, {
+        await measureSet(model.arch, patched?.weights ?? model.weights, set, role, {
           metrics,
           signal,
           onBatch,

@@ -5,7 +5,7 @@ import { expectEmptyFolder, writeCheckpoint } from "../io/index.ts";
 import { loadModel, type Model, type Weights } from "../models/index.ts";
 import { memorizeLoop, type MemorizeEvent } from "../unlearn/memorize-loop.ts";
 import { selfTexts } from "../unlearn/self-text.ts";
-import { evaluateDocument } from "./erase.ts";
+import { evaluateDocument } from "./erase-sets.ts";
 import { MEMORIZE } from "./flags.ts";
 import { measureSet, type Measured } from "./measure.ts";
 import { openSession, peakRss } from "./session.ts";
@@ -116,11 +116,12 @@ async function generalWindows(
   signal: AbortSignal | undefined,
 ): Promise<Window[]> {
   const length = prefixTokens + suffixTokens;
-  if (spec !== "self")
+  if (spec !== "self") {
     return [
       ...(await readSet("general", spec, model, { prefix: 1, suffix: length - 1, textField }))
         .windows,
     ];
+  }
   const { bosId, eosId } = model.tokenizer;
   const rows = await selfTexts(model.arch, model.weights, {
     count: 192,

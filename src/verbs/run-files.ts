@@ -1,5 +1,5 @@
 /** @file What a command may write into its run directory, without knowing how runs are kept. */
-import type { Evaluated } from "./erase.ts";
+import type { Evaluated } from "./erase-sets.ts";
 import type { RunDirectory, TextLine } from "../run/index.ts";
 import { isAt, type Goal } from "../unlearn/level.ts";
 import type { LoopOutcome } from "../unlearn/erase-loop.ts";

@@ -5,15 +5,17 @@ import type { Invocation } from "../commands.ts";
 export async function run({ json }: Invocation): Promise<number> {
   const { rows } = await diagnose();
   const probed = rows.every((r) => r.ok) ? [...rows, ...(await gemm())] : rows;
-  if (json)
+  if (json) {
     process.stdout.write(
       `${JSON.stringify({ schema: "unrecite/doctor/v1", rows: probed }, null, 2)}\n`,
     );
-  else
-    for (const r of probed)
+  } else {
+    for (const r of probed) {
       process.stdout.write(
         `${r.ok ? "ok  " : "MISS"} ${r.name.padEnd(12)} ${r.found}${r.ok || r.wayOut === undefined ? "" : `\n     → ${r.wayOut}`}\n`,
       );
+    }
+  }
   return probed.every((r) => r.ok) ? 0 : 3;
 }
 

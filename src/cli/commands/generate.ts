@@ -9,8 +9,9 @@ import type { Invocation } from "../commands.ts";
 
 export async function run({ given, json }: Invocation): Promise<number> {
   const { values } = resolveFlags(GENERATE, given);
-  if (values.diff && values.patch === undefined)
+  if (values.diff && values.patch === undefined) {
     throw inputError("generate --diff: expected --patch, got none", { wayOut: "add --patch" });
+  }
   openSession(values);
   const model = await loadModel(values.model, {
     dtype: values.dtype === "bfloat16" ? "bfloat16" : "float32",
@@ -26,13 +27,13 @@ export async function run({ given, json }: Invocation): Promise<number> {
     };
     const after = await complete(patched?.weights ?? model.weights);
     const before = values.diff ? await complete(model.weights) : undefined;
-    if (json)
+    if (json) {
       process.stdout.write(
         `${JSON.stringify({ schema: "unrecite/generate/v1", prompt: values.prompt, text: after, ...(before !== undefined && { without_patch: before }) }, null, 2)}\n`,
       );
-    else if (before !== undefined)
+    } else if (before !== undefined) {
       process.stdout.write(`without patch: ${before}\nwith patch:    ${after}\n`);
-    else process.stdout.write(`${values.prompt}${after}\n`);
+    } else process.stdout.write(`${values.prompt}${after}\n`);
     return 0;
   } finally {
     patched?.dispose();

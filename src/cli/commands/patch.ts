@@ -15,8 +15,9 @@ type Flags = Values<typeof PATCH>;
 
 const need = (values: Flags, key: "model" | "out", verb: string): string => {
   const value = values[key];
-  if (value === undefined)
+  if (value === undefined) {
     throw inputError(`patch ${verb}: expected --${key}, got none`, { wayOut: `add --${key}` });
+  }
   return value;
 };
 
@@ -52,10 +53,12 @@ export async function run({ operands, given, json }: Invocation): Promise<number
   const { values } = resolveFlags(PATCH, given);
   const result = await verb(values);
   if (json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
-  else
-    for (const [key, value] of Object.entries(result))
+  else {
+    for (const [key, value] of Object.entries(result)) {
       process.stdout.write(
         `${key.padEnd(10)} ${typeof value === "object" ? JSON.stringify(value) : String(value)}\n`,
       );
+    }
+  }
   return 0;
 }

@@ -37,8 +37,9 @@ export async function forgetGradients(
     eligible.map(({ name }) => [name, tidy(() => keep(requiresGrad(detach(params.get(name)!))))]),
   );
   const leaves = new Map<Part, Leaf[]>();
-  for (const { name, part } of eligible)
+  for (const { name, part } of eligible) {
     leaves.set(part, [...(leaves.get(part) ?? []), { name, tensor: aliases.get(name)! }]);
+  }
   const trainable = {
     weights: plainWeights(arch, new Map([...params, ...aliases])),
     leavesOf: (part: Part) => leaves.get(part) ?? [],

@@ -27,8 +27,9 @@ test("the k-th largest is that of a sort, for every k", () => {
   tidy(() => {
     const [a, b] = [values("a", 13), values("b", 8)];
     const sorted = [...a, ...b].map(Math.fround).sort((x, y) => y - x);
-    for (let k = 1; k <= 21; k++)
+    for (let k = 1; k <= 21; k++) {
       assert.equal(kthLargest([tensor(a), tensor(b)], k), sorted[k - 1]);
+    }
   });
 });
 

@@ -1,0 +1,57 @@
+/** @file Runs the named rows (all without names), prints a table or one JSON document, exits 1 if a bar fails. */
+import { existsSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import { join } from "node:path";
+import { unknownName } from "../src/base/errors.ts";
+import { openModel, writeCheckpoint } from "../src/io/index.ts";
+import { cacheDirectory, demoModelPath } from "../src/setup/paths.mjs";
+import { opOverhead } from "./op-overhead.ts";
+import { parity } from "./parity.ts";
+import { ownTrainStep, scoreRow, trainStepRow } from "./speed.ts";
+import { startup } from "./startup.ts";
+import type { Row } from "./types.ts";
+
+const ROWS: Record<string, (directory: string) => Row[] | Promise<Row[]>> = {
+  "op-overhead": opOverhead,
+  startup,
+  parity,
+  "train-step": trainStepRow,
+  score: scoreRow,
+};
+
+/** The demo model as a Hugging Face directory, for both sides. */
+async function demoDirectory(): Promise<string> {
+  const directory = join(cacheDirectory(), "models", "smollm2-135m-instruct-float32");
+  if (existsSync(directory)) return directory;
+  const source = await openModel(demoModelPath());
+  await writeCheckpoint(directory, source);
+  source.close();
+  return directory;
+}
+
+const args = process.argv.slice(2);
+if (args[0] === "--alone") {
+  console.log(JSON.stringify(await ownTrainStep(args[2]!)));
+} else {
+  const names = args.filter((a) => a !== "--json");
+  for (const name of names) {
+    if (!Object.hasOwn(ROWS, name)) throw unknownName("row", name, Object.keys(ROWS));
+  }
+  const directory = await demoDirectory();
+  const rows: Row[] = [];
+  for (const name of names.length > 0 ? names : Object.keys(ROWS)) {
+    rows.push(...(await ROWS[name]!(directory)));
+  }
+  const machine = `${cpus()[0]?.model ?? "unknown"}, ${cpus().length} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
+  if (args.includes("--json")) {
+    console.log(JSON.stringify({ schema: "unrecite/bench/v1", machine, rows }, null, 2));
+  } else {
+    console.log(machine);
+    for (const r of rows) {
+      console.log(
+        `${r.name.padEnd(20)} ${r.value.toPrecision(4).padStart(10)} ${r.unit.padEnd(24)} ${r.peer === null ? "" : `${r.peer.name} ${r.peer.value.toPrecision(4)}`} ${r.ratio === null ? "" : `ratio ${r.ratio.toFixed(2)}`}  ${r.bar}: ${r.pass ? "pass" : "FAIL"}`,
+      );
+    }
+  }
+  process.exitCode = rows.every((r) => r.pass) ? 0 : 1;
+}

@@ -1,0 +1,120 @@
+/** @file Training step and scoring against transformers on the same model, alternately in one run; 2 threads, float32. */
+import { loadModel, toBatch, type Model } from "../src/models/index.ts";
+import { tokenStats } from "../src/eval/index.ts";
+import { setThreads, tidy } from "../src/torch/index.ts";
+import { nll } from "../src/unlearn/losses/index.ts";
+import { optimiser } from "../src/unlearn/optimiser.ts";
+import { eligibleParameters } from "../src/unlearn/scope.ts";
+import { trainStep } from "../src/unlearn/step.ts";
+import { weightsWriter } from "../src/unlearn/writers/weights.ts";
+import { peer } from "./peer.ts";
+import { median, type Row } from "./types.ts";
+
+const rows = (batch: number, tokens: number) =>
+  Array.from({ length: batch }, (_, b) =>
+    Array.from({ length: tokens }, (_, t) => (b * 977 + t * 131) % 40000),
+  );
+
+/** Five steps of dense AdamW on all parameters, 16 x 100 tokens; run in a process of its own, so that its memory is its own. */
+export async function ownTrainStep(directory: string): Promise<{ seconds: number; rss: number }> {
+  setThreads(2);
+  const model = await loadModel(directory);
+  const eligible = eligibleParameters(model.arch, "all");
+  const writer = weightsWriter(
+    model.arch,
+    model.params,
+    eligible,
+    new Map(eligible.map((e) => [e.name, null])),
+  );
+  const adam = optimiser();
+  const ids = rows(16, 100);
+  const index = ids.flatMap((r, b) => r.slice(1).map((_, t) => b * 100 + t));
+  const targets = ids.flatMap((r) => r.slice(1));
+  const times: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    const start = performance.now();
+    tidy(() =>
+      trainStep(
+        model.arch,
+        writer,
+        adam,
+        {
+          batch: toBatch(ids),
+          rows: { index, targets, weights: targets.map(() => 1 / targets.length) },
+          sequence: [],
+        },
+        () => nll,
+        { lr: 1e-5 },
+      ),
+    );
+    times.push((performance.now() - start) / 1000);
+  }
+  return { seconds: median(times.slice(1)), rss: process.resourceUsage().maxRSS * 1024 };
+}
+
+export async function trainStepRow(directory: string): Promise<Row[]> {
+  const { runAlone } = await import("./alone.ts");
+  const ours = runAlone<{ seconds: number; rss: number }>("train-step", directory);
+  const theirs = peer<{ seconds: number; rss: number }>(directory, "train-step");
+  const again = runAlone<{ seconds: number; rss: number }>("train-step", directory);
+  const value = Math.min(ours.seconds, again.seconds);
+  const ratio = theirs.seconds / value;
+  const memory = ours.rss / theirs.rss;
+  return [
+    {
+      name: "train-step",
+      value,
+      unit: "s",
+      peer: { name: "transformers", value: theirs.seconds },
+      ratio,
+      bound: null,
+      bar: "ratio >= 1.25",
+      pass: ratio >= 1.25,
+    },
+    {
+      name: "train-step memory",
+      value: ours.rss / 1e9,
+      unit: "GB",
+      peer: { name: "transformers", value: theirs.rss / 1e9 },
+      ratio: memory,
+      bound: null,
+      bar: "ratio <= 0.75",
+      pass: memory <= 0.75,
+    },
+  ];
+}
+
+export async function scoreRow(directory: string): Promise<Row[]> {
+  setThreads(2);
+  const model: Model = await loadModel(directory);
+  const windows = rows(64, 100).map((ids, text) => ({
+    text,
+    ids,
+    suffixStart: 50,
+    scored: ids.slice(50).map((_, i) => 50 + i),
+  }));
+  const round = async () => {
+    const start = performance.now();
+    await tokenStats(model.arch, model.weights, windows, { spread: false });
+    return (performance.now() - start) / 1000;
+  };
+  await round();
+  const ours = [await round(), await round()];
+  const theirs = peer<{ seconds: number }>(directory, "score");
+  ours.push(await round());
+  model.dispose();
+  const value = median(ours);
+  const ratio = theirs.seconds / value;
+  return [
+    {
+      name: "score",
+      value: value / 64,
+      unit: "s/text",
+      peer: { name: "transformers", value: theirs.seconds / 64 },
+      ratio,
+      bound: null,
+      bar: "ratio >= 1.5",
+      pass: ratio >= 1.5,
+    },
+  ];
+}

@@ -1,0 +1,73 @@
+/** @file The result document of an erasure. */
+import type { EraseResult } from "../eval/index.ts";
+import type { LoopOutcome } from "../unlearn/erase-loop.ts";
+import { above, type Goal } from "../unlearn/level.ts";
+import type { MethodSettings } from "../unlearn/methods/index.ts";
+import type { Prepared } from "../unlearn/prepare.ts";
+import type { EraseValues } from "./erase.ts";
+import type { Outputs } from "./erase-output.ts";
+import { evaluateDocument, type Evaluated, type PreviousResult, type Sets } from "./erase-sets.ts";
+import { peakRss } from "./session.ts";
+
+type ResultInput = {
+  values: EraseValues;
+  settings: MethodSettings;
+  goal: Goal;
+  before: Evaluated;
+  after: Evaluated;
+  outcome: LoopOutcome;
+  prepared: Prepared;
+  outputs: Outputs;
+  sets: Sets;
+  previous: PreviousResult[];
+  started: number;
+};
+
+export function resultOf({
+  values,
+  settings,
+  goal,
+  before,
+  after,
+  outcome,
+  prepared,
+  outputs,
+  sets,
+  previous,
+  started,
+}: ResultInput): EraseResult {
+  const levels = outcome.after.levels;
+  const waiting = above(levels, goal).length;
+  const { selected, total, rank } = prepared.writer.selection;
+  const recited = after.forget!.rows.filter((r) => r?.["exact_match"] === 1).length;
+  return {
+    schema: "unrecite/erase/v1",
+    method: values.method,
+    status: outcome.status,
+    target: {
+      from: goal.from,
+      memorization_accuracy: goal.mean.accuracy,
+      suffix_nll: goal.mean.nll,
+    },
+    before: evaluateDocument(before),
+    after: evaluateDocument(after),
+    texts: {
+      total: levels.length + sets.forget.skipped.length,
+      erased: levels.length - waiting,
+      incomplete: waiting,
+      skipped: sets.forget.skipped.length,
+      recited,
+    },
+    over_forgotten: levels.filter((l, i) => l.nll > 1.5 * goal.perText[i]!.nll).length,
+    selection: { metric: settings.select, fraction: selected / total, rank, selected, total },
+    patch: outputs.patch,
+    out: outputs.out,
+    previous,
+    epochs: outcome.epochs,
+    steps: outcome.steps,
+    backoffs: outcome.backoffs,
+    seconds: (performance.now() - started) / 1000,
+    peak_rss_bytes: peakRss(),
+    resumed_from: values.resume ?? null,
+  };
+}

@@ -1,0 +1,133 @@
+/** @file The sets of an erasure: read, measured before, measured after on what was written; texts of earlier runs too. */
+import { join } from "node:path";
+import { inputError } from "../base/errors.ts";
+import type { EvaluateResult } from "../eval/index.ts";
+import { isObject, readObject } from "../io/index.ts";
+import { loadModel, type Model } from "../models/index.ts";
+import type { EraseHooks, EraseValues } from "./erase.ts";
+import type { Outputs } from "./erase-output.ts";
+import { measureSet, type Measured } from "./measure.ts";
+import { HELDOUT_CUT, readSet, type TextSet } from "./sets.ts";
+
+export type Sets = {
+  forget: TextSet;
+  kept: TextSet | undefined;
+  unseen: TextSet | undefined;
+  heldout: TextSet | undefined;
+};
+
+export type Written = { sets: Evaluated; previous: PreviousResult[] };
+export type PreviousResult = { run: string; texts: number; recited: number };
+
+export async function readSets(values: EraseValues, model: Model): Promise<Sets> {
+  const cut = {
+    prefix: values.prefixTokens,
+    suffix: values.suffixTokens,
+    textField: values.textField,
+  };
+  const read = (name: string, spec: string | undefined, how = cut) =>
+    spec === undefined ? Promise.resolve(undefined) : readSet(name, spec, model, how);
+  return {
+    forget: await readSet("forget", values.forget, model, cut),
+    kept: await read("kept", values.kept),
+    unseen: await read("unseen", values.unseen),
+    heldout: await read("heldout", values.heldout, { ...HELDOUT_CUT, textField: values.textField }),
+  };
+}
+
+export type Evaluated = { [K in keyof Sets]: Measured | undefined };
+
+export async function evaluateSets(
+  model: Model,
+  sets: Sets,
+  weights: Model["weights"],
+  hooks: EraseHooks,
+  onBatch: (done: number, total: number) => void,
+): Promise<Evaluated> {
+  const one = (set: TextSet | undefined, role: "forget" | "kept" | "unseen" | "heldout") =>
+    set === undefined
+      ? Promise.resolve(undefined)
+      : measureSet(model.arch, weights, set, role, { signal: hooks.signal, onBatch });
+  return {
+    forget: await one(sets.forget, "forget"),
+    kept: await one(sets.kept, "kept"),
+    unseen: await one(sets.unseen, "unseen"),
+    heldout: await one(sets.heldout, "heldout"),
+  };
+}
+
+/** `after` is what the written files do, read back; texts of earlier runs are checked on them again. */
+export async function measureWritten(
+  outputs: Outputs,
+  base: Model,
+  sets: Sets,
+  earlier: readonly TextSet[],
+  hooks: EraseHooks,
+  onBatch: (done: number, total: number) => void,
+): Promise<Written> {
+  const measure = async (model: Model, weights: Model["weights"]): Promise<Written> => {
+    const previous: PreviousResult[] = [];
+    for (const set of earlier) {
+      const { rows } = await measureSet(model.arch, weights, set, "forget", {
+        metrics: ["exact_match"],
+        signal: hooks.signal,
+      });
+      previous.push({
+        run: set.name,
+        texts: rows.length,
+        recited: rows.filter((r) => r?.["exact_match"] === 1).length,
+      });
+    }
+    return { sets: await evaluateSets(model, sets, weights, hooks, onBatch), previous };
+  };
+  if (outputs.out !== null) {
+    const written = await loadModel(outputs.out);
+    try {
+      return await measure(written, written.weights);
+    } finally {
+      written.dispose();
+    }
+  }
+  const patched = await outputs.patchedWeights();
+  try {
+    return await measure(base, patched.weights);
+  } finally {
+    patched.dispose();
+  }
+}
+
+/** The forget sets of earlier runs, named by their directories. */
+export async function readPrevious(values: EraseValues, model: Model): Promise<TextSet[]> {
+  const sets: TextSet[] = [];
+  for (const run of values.previous ?? []) {
+    const { settings } = await readObject(join(run, "run.json"));
+    const given = (key: string): unknown =>
+      isObject(settings) && isObject(settings[key]) ? settings[key]["value"] : undefined;
+    const [forget, prefix, suffix, field] = [
+      "forget",
+      "prefixTokens",
+      "suffixTokens",
+      "textField",
+    ].map(given);
+    if (typeof forget !== "string" || typeof prefix !== "number" || typeof suffix !== "number") {
+      throw inputError(`--previous ${run}: expected the run of an erase, got another`, {
+        wayOut: "name run directories that erase printed",
+      });
+    }
+    sets.push(
+      await readSet(run, forget, model, {
+        prefix,
+        suffix,
+        textField: typeof field === "string" ? field : "text",
+      }),
+    );
+  }
+  return sets;
+}
+
+export function evaluateDocument(e: Evaluated): EvaluateResult {
+  const parts = Object.entries(e).flatMap(([name, m]) =>
+    m === undefined ? [] : [[name, m.metrics] as const],
+  );
+  return { schema: "unrecite/evaluate/v1", ...Object.fromEntries(parts) };
+}

@@ -1,0 +1,130 @@
+/** @file kill -9 at some steps, then --resume: the same patch as a run that was left alone. Ctrl+C ends in 130. */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { before, test } from "node:test";
+import { memorize } from "../src/index.ts";
+import { sentences, temporary, textsFile, tinyModel } from "./tiny.ts";
+
+const folder = temporary();
+const at = (name: string) => join(folder, name);
+const cut = ["--prefix-tokens", "12", "--suffix-tokens", "12"];
+const forget = textsFile(folder, "forget", sentences("forget", 4, 24));
+const held = textsFile(folder, "held", sentences("held", 6, 48));
+const ARGS = ["--import", "tsx", "src/cli/main.ts", "erase"];
+const env = { ...process.env, NODE_NO_WARNINGS: "1" };
+const settings = (run: string) => [
+  "--model",
+  at("target"),
+  "--forget",
+  forget,
+  "--heldout",
+  held,
+  ...cut,
+  "--lr",
+  "1.5e-3",
+  "--rank",
+  "8",
+  "--epochs",
+  "200",
+  "--batch",
+  "2",
+  "--target",
+  "ma=0.6,nll=1.5",
+  "--utility-budget",
+  "3",
+  "--dtype",
+  "float32",
+  "--checkpoint-every",
+  "1",
+  "--run",
+  run,
+];
+
+const patchOf = (run: string) =>
+  (
+    JSON.parse(readFileSync(join(run, "run.json"), "utf8")) as {
+      results: { patch: { sha256: string } };
+    }
+  ).results.patch.sha256;
+const stepsIn = (run: string) =>
+  existsSync(join(run, "events.jsonl"))
+    ? readFileSync(join(run, "events.jsonl"), "utf8").split('"type":"step"').length - 1
+    : 0;
+
+before(async () => {
+  mkdirSync(at("base"));
+  await tinyModel(at("base"));
+  const base = { prefixTokens: 12, suffixTokens: 12, lr: 4e-3, epochs: 400 };
+  await memorize({
+    model: at("base"),
+    texts: forget,
+    general: textsFile(folder, "general", sentences("general", 24, 24)),
+    out: at("target"),
+    ...base,
+  });
+  const whole = spawnSync(process.execPath, [...ARGS, ...settings(at("whole"))], {
+    env,
+    encoding: "utf8",
+  });
+  assert.equal(whole.status, 0, whole.stderr);
+});
+
+/** Starts an erase and signals it once it has taken this many steps. */
+async function stopAfter(
+  steps: number,
+  run: string,
+  args: string[],
+  signal: NodeJS.Signals,
+): Promise<number | null> {
+  const child = spawn(process.execPath, [...ARGS, ...args], { env, stdio: "ignore" });
+  const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+  while (stepsIn(run) < steps && child.exitCode === null) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  child.kill(signal);
+  return ended;
+}
+
+test("killed twice and resumed, the patch is the same, bit for bit", async () => {
+  const run = at("killed");
+  await stopAfter(2, run, settings(run), "SIGKILL");
+  await stopAfter(5, run, ["--resume", run], "SIGKILL");
+  const last = spawnSync(process.execPath, [...ARGS, "--resume", run, "--quiet"], {
+    env,
+    encoding: "utf8",
+  });
+  assert.equal(last.status, 0, last.stderr);
+  assert.equal(patchOf(run), patchOf(at("whole")));
+});
+
+test("Ctrl+C ends at the next step with 130 and says how to go on", async () => {
+  const run = at("interrupted");
+  assert.equal(await stopAfter(2, run, settings(run), "SIGINT"), 130);
+  assert.equal(
+    (JSON.parse(readFileSync(join(run, "run.json"), "utf8")) as { status: string }).status,
+    "interrupted",
+  );
+  const last = spawnSync(process.execPath, [...ARGS, "--resume", run, "--quiet"], {
+    env,
+    encoding: "utf8",
+  });
+  assert.equal(last.status, 0, last.stderr);
+  assert.equal(patchOf(run), patchOf(at("whole")));
+});
+
+test("a run that is done, or of another command, is not resumed; a changed log is found", () => {
+  const done = spawnSync(process.execPath, [...ARGS, "--resume", at("whole")], {
+    env,
+    encoding: "utf8",
+  });
+  assert.equal(done.status, 2);
+  assert.match(done.stderr, /expected an interrupted run, got one that is done/);
+  const again = spawnSync(process.execPath, [...ARGS, ...settings(at("whole"))], {
+    env,
+    encoding: "utf8",
+  });
+  assert.equal(again.status, 2);
+  assert.match(again.stderr, /expected a new run directory/);
+});
