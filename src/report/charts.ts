@@ -1,121 +1,243 @@
-/**
- * @file Charts as inline SVG, drawn by ECharts without a browser: no script in the page. Colours are placeholders that become
- * CSS variables, so that light and dark need no second drawing.
- */
-import * as echarts from "echarts";
-import { Html, html } from "./html.ts";
+/** @file The report's charts: before and after as two dots on a line, and values over time with the level they aim at. */
+import type { Html } from "./html.ts";
+import { COLOUR, draw, FAINT, figureOf, INK, NARROW, PAPER, RULE, WIDE } from "./svg.ts";
+import type { Caption, Colour } from "./svg.ts";
 
-/** Placeholder → CSS variable; values are never seen. */
-const COLOURS: readonly [string, string][] = [
-  ["#010101", "var(--ink)"],
-  ["#020202", "var(--faint)"],
-  ["#030303", "var(--forget)"],
-  ["#040404", "var(--kept)"],
-  ["#050505", "var(--unseen)"],
-  ["#060606", "var(--line)"],
-];
-export const INK = "#010101";
-export const FAINT = "#020202";
-export const FORGET = "#030303";
-export const KEPT = "#040404";
-export const UNSEEN = "#050505";
-const LINE = "#060606";
+type Format = (x: number) => string;
 
-type Series = {
-  name: string;
-  colour: string;
-  values: readonly (number | null)[];
-  dashed?: boolean;
+const text = { color: FAINT, fontSize: 12 };
+const bare = { axisLine: { show: false }, axisTick: { show: false } };
+const rules = { splitLine: { lineStyle: { color: RULE } } };
+const OFF = { silent: true, emphasis: { disabled: true } };
+
+export type DotRow = {
+  readonly name: string;
+  readonly before: number | undefined;
+  readonly after: number | undefined;
+  readonly target?: number | undefined;
+  readonly colour: Colour;
 };
 
-function draw(
-  option: object,
-  { width, height, label }: { width: number; height: number; label: string },
-): Html {
-  const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width, height });
-  chart.setOption({ animation: false, textStyle: { fontFamily: "inherit" }, ...option });
-  let svg = chart.renderToSVGString();
-  chart.dispose();
-  for (const [placeholder, variable] of COLOURS) svg = svg.replaceAll(placeholder, variable);
-  svg = svg
-    .replace(
-      /^<svg width="(\d+)" height="(\d+)"/,
-      '<svg viewBox="0 0 $1 $2" preserveAspectRatio="xMidYMid meet"',
-    )
-    .replace(/<style[^>]*>[\s\S]*?<\/style>/g, "");
-  return html`<figure role="img" aria-label="${label}">
-    ${new Html(svg)}
-    <figcaption>${label}</figcaption>
-  </figure>`;
+export type DotOptions = Caption & {
+  readonly key: string;
+  readonly rows: readonly DotRow[];
+  readonly format: Format;
+  readonly min?: number;
+  readonly max?: number;
+  /** Values beside the dots; without, rows stand closer. */
+  readonly values?: boolean;
+};
+
+/** A hollow dot before, a full one after, a bar at the target: one row a set or text. */
+export function dots(options: DotOptions): Html {
+  const { key } = options;
+  return figureOf(options, dotsAt(`${key}-w`, WIDE, options), dotsAt(`${key}-n`, NARROW, options));
 }
 
-const axis = (name: string, more: object = {}) => ({
-  name,
-  nameLocation: "middle",
-  nameGap: 30,
-  nameTextStyle: { color: FAINT },
-  axisLabel: { color: FAINT },
-  axisLine: { lineStyle: { color: LINE } },
-  splitLine: { lineStyle: { color: LINE } },
-  ...more,
-});
-const legend = { textStyle: { color: INK }, top: 0 };
-
-/** Values over the epochs, with dashed lines for targets. */
-export function lines(
-  label: string,
-  yName: string,
-  epochs: readonly number[],
-  series: readonly Series[],
-): Html {
-  return draw(
-    {
-      legend,
-      grid: { left: 56, right: 16, top: 36, bottom: 44 },
-      xAxis: axis("epoch", { type: "category", data: epochs }),
-      yAxis: axis(yName, { type: "value", scale: true, nameGap: 40 }),
-      series: series.map((s) => ({
-        name: s.name,
-        type: "line",
-        data: s.values,
-        symbol: s.dashed === true ? "none" : "circle",
-        symbolSize: 5,
-        itemStyle: { color: s.colour },
-        lineStyle: { color: s.colour, width: 2, type: s.dashed === true ? "dashed" : "solid" },
-      })),
+function dotsAt(key: string, width: number, options: DotOptions): Html {
+  const { rows, format, min, max, values = true } = options;
+  const pitch = values ? 44 : 20;
+  const names = rows.map((r) => r.name);
+  const longest = Math.max(0, ...names.map((n) => n.length));
+  const left = Math.min(width * 0.32, 16 + 7 * longest);
+  return draw(key, width, rows.length * pitch + 34, {
+    grid: { left, right: values ? 62 : 16, top: 6, bottom: 28 },
+    xAxis: {
+      type: "value",
+      ...(min === undefined ? { scale: true } : { min }),
+      ...(max !== undefined && { max }),
+      splitNumber: width === WIDE ? 5 : 3,
+      axisLabel: { ...text, formatter: format },
+      ...bare,
+      ...rules,
     },
-    { width: 640, height: 280, label },
+    yAxis: {
+      type: "category",
+      inverse: true,
+      data: names,
+      axisLabel: {
+        color: INK,
+        fontSize: values ? 13 : 11,
+        width: left - 12,
+        overflow: "truncate",
+        interval: 0,
+      },
+      ...bare,
+    },
+    series: rows.flatMap((row, i) => dotSeries(row, i, format, values)),
+  });
+}
+
+function dotSeries(row: DotRow, i: number, format: Format, values: boolean): object[] {
+  const { before, after, target } = row;
+  const color = COLOUR[row.colour];
+  const size = values ? 13 : 9;
+  const onRight = (x: number | undefined, other: number | undefined) => (x ?? 0) >= (other ?? 0);
+  const near =
+    before !== undefined &&
+    after !== undefined &&
+    format(before) === format(after) &&
+    before !== after;
+  const label = (x: number, position: "left" | "right", show: boolean) => ({
+    show,
+    position,
+    distance: 7,
+    color: INK,
+    fontSize: 12,
+    formatter: format(x),
+  });
+  const point = (x: number, full: boolean, position: "left" | "right", show: boolean) => ({
+    value: [x, i],
+    symbol: "circle",
+    symbolSize: size,
+    itemStyle: { color: full ? color : PAPER, borderColor: color, borderWidth: 2 },
+    label: label(x, position, show),
+  });
+  const data = [
+    ...(before === undefined
+      ? []
+      : [
+          point(
+            before,
+            false,
+            onRight(before, after) && before !== after ? "right" : "left",
+            values && !near && before !== after,
+          ),
+        ]),
+    ...(after === undefined
+      ? []
+      : [point(after, true, onRight(after, before) ? "right" : "left", values)]),
+  ];
+  const line = {
+    type: "line",
+    data,
+    lineStyle: { color, width: values ? 3 : 2, opacity: 0.45 },
+    ...OFF,
+  };
+  const mark = {
+    type: "scatter",
+    data: [[target, i]],
+    symbol: "rect",
+    symbolSize: [2.5, values ? 24 : 14],
+    itemStyle: { color: INK },
+    ...OFF,
+  };
+  return target === undefined ? [line] : [line, { ...mark, z: 1 }];
+}
+
+export type CourseOptions = Caption & {
+  readonly key: string;
+  /** [x, y] in order. */
+  readonly points: readonly (readonly [number, number])[];
+  readonly colour: Colour;
+  readonly format: Format;
+  readonly level?: { readonly name: string; readonly value: number } | undefined;
+  readonly from?: number;
+};
+
+/** A value over the epochs, small, with a dashed line at its level. */
+export function course(options: CourseOptions): Html {
+  const { key, points, colour, format, level, from } = options;
+  const color = COLOUR[colour];
+  const last = points.length - 1;
+  const [first, end] = [points[0]?.[0] ?? 0, points[last]?.[0] ?? 1];
+  const series = {
+    type: "line",
+    data: points.map(([x, y], i) => ({
+      value: [x, y],
+      symbolSize: i === last ? 8 : 4,
+      ...(i === last && {
+        label: { show: true, position: "right", color: INK, fontSize: 12, formatter: format(y) },
+      }),
+    })),
+    symbol: "circle",
+    itemStyle: { color },
+    lineStyle: { color, width: 2 },
+    ...OFF,
+  };
+  const dashed = level !== undefined && {
+    type: "line",
+    symbol: "none",
+    data: [
+      {
+        value: [first, level.value],
+        symbol: "circle",
+        symbolSize: 0.01,
+        label: {
+          show: true,
+          position: [0, -16],
+          color: FAINT,
+          fontSize: 12,
+          formatter: `${level.name} ${format(level.value)}`,
+        },
+      },
+      [end, level.value],
+    ],
+    lineStyle: { color: INK, width: 1.2, type: "dashed" },
+    ...OFF,
+  };
+  return figureOf(
+    options,
+    draw(key, NARROW, 190, {
+      grid: { left: 48, right: 54, top: 18, bottom: 26 },
+      xAxis: epochAxis(first, end),
+      yAxis: valueAxis(format, from),
+      series: dashed === false ? [series] : [dashed, series],
+    }),
   );
 }
 
-/** Before and after, side by side per set. */
-export function bars(
-  label: string,
-  groups: readonly string[],
-  before: readonly (number | null)[],
-  after: readonly (number | null)[],
-): Html {
-  const bar = (name: string, data: readonly (number | null)[], color: string) => ({
-    name,
-    type: "bar",
-    data,
-    itemStyle: { color },
-    barMaxWidth: 44,
-    label: {
-      show: true,
-      position: "top",
-      color: INK,
-      formatter: ({ value }: { value: number }) => String(Number(Number(value).toPrecision(3))),
-    },
-  });
-  return draw(
-    {
-      legend,
-      grid: { left: 44, right: 16, top: 44, bottom: 30 },
-      xAxis: axis("", { type: "category", data: groups, axisLabel: { color: INK } }),
-      yAxis: axis("", { type: "value", min: 0 }),
-      series: [bar("before", before, FAINT), bar("after", after, KEPT)],
-    },
-    { width: 640, height: 260, label },
+const epochAxis = (min: number, max: number): object => ({
+  type: "value",
+  min,
+  max: Math.max(max, min + 1),
+  minInterval: 1,
+  splitNumber: 6,
+  axisLabel: text,
+  axisLine: { lineStyle: { color: RULE } },
+  axisTick: { show: false },
+  splitLine: { show: false },
+});
+
+const valueAxis = (format: Format, min: number | undefined): object => ({
+  type: "value",
+  ...(min === undefined ? { scale: true } : { min }),
+  splitNumber: 3,
+  axisLabel: { ...text, formatter: format },
+  ...bare,
+  ...rules,
+});
+
+/** Many values over the steps, on a logarithmic axis; at most 300 are drawn, the largest of each stretch. */
+export function trace(options: Omit<CourseOptions, "level" | "from">): Html {
+  const points = thinned(
+    options.points.filter(([, y]) => y > 0),
+    300,
+  );
+  const at = (suffix: string, width: number) =>
+    draw(`${options.key}-${suffix}`, width, 180, {
+      grid: { left: 52, right: 16, top: 10, bottom: 26 },
+      xAxis: { ...epochAxis(points[0]?.[0] ?? 0, points.at(-1)?.[0] ?? 1), splitNumber: 5 },
+      yAxis: { ...valueAxis(options.format, undefined), type: "log" },
+      series: [
+        {
+          type: "line",
+          data: points,
+          symbol: "none",
+          lineStyle: { color: COLOUR[options.colour], width: 1.5 },
+          ...OFF,
+        },
+      ],
+    });
+  return figureOf(options, at("w", WIDE), at("n", NARROW));
+}
+
+type Point = readonly [number, number];
+
+function thinned(points: readonly Point[], most: number): readonly Point[] {
+  const stretch = Math.ceil(points.length / most);
+  if (stretch <= 1) return points;
+  return Array.from({ length: Math.ceil(points.length / stretch) }, (_, i) =>
+    points.slice(i * stretch, (i + 1) * stretch).reduce((a, b) => (b[1] > a[1] ? b : a)),
   );
 }

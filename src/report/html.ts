@@ -7,9 +7,9 @@ export class Html {
   }
 }
 
-type Piece = string | number | Html | undefined | readonly Piece[];
+export type Piece = string | number | Html | undefined | readonly Piece[];
 
-const escape = (s: string): string => s.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+export const escape = (s: string): string => s.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 function render(piece: Piece): string {
   if (piece === undefined) return "";
@@ -24,31 +24,55 @@ export const html = (strings: TemplateStringsArray, ...pieces: Piece[]): Html =>
     strings.reduce((out, s, i) => out + s + (i < pieces.length ? render(pieces[i]) : ""), ""),
   );
 
-/** A table; numbers are set right. */
-export function table(head: readonly Piece[], rows: readonly (readonly Piece[])[]): Html {
-  const cell = (c: Piece) =>
-    typeof c === "number" || (typeof c === "string" && /^[-–]?[\d.]+( |%|$)/.test(c))
-      ? html`<td class="n">${c}</td>`
-      : html`<td>${c}</td>`;
-  return html`<div class="wide">
-    <table>
-      <thead>
-        <tr>
-          ${head.map((h) => html`<th scope="col">${h}</th>`)}
-        </tr>
-      </thead>
-      <tbody>
-        ${rows.map(
-          (r) =>
-            html`<tr>
-              ${r.map(cell)}
-            </tr>`,
-        )}
-      </tbody>
-    </table>
-  </div>`;
+/** A column's heading; `number` sets its cells right-aligned. */
+export type Column = string | { readonly name: string; readonly number: true };
+
+export const number = (name: string): Column => ({ name, number: true });
+
+/** A table with a caption for screen readers; the first cell of each row is its heading. */
+export function table(
+  caption: string,
+  columns: readonly Column[],
+  rows: readonly (readonly Piece[])[],
+): Html {
+  const align = (i: number): string => (typeof columns[i] === "object" ? "n" : "");
+  const head = columns.map((c, i) => {
+    const name = typeof c === "string" ? c : c.name;
+    return html`<th scope="col" class="${align(i)}">${name}</th>`;
+  });
+  const cell = (c: Piece, i: number): Html =>
+    i === 0
+      ? html`<th scope="row" class="${align(i)}">${c}</th>`
+      : html`<td class="${align(i)}">${c}</td>`;
+  const body = rows.map(
+    (row) =>
+      html`<tr>
+        ${row.map(cell)}
+      </tr>`,
+  );
+  return html`<table>
+    <caption class="unseen-text">
+      ${caption}
+    </caption>
+    <thead>
+      <tr>
+        ${head}
+      </tr>
+    </thead>
+    <tbody>
+      ${body}
+    </tbody>
+  </table>`;
 }
 
-/** Four significant digits, or a dash. */
-export const figure = (x: number | null | undefined): string =>
-  x === null || x === undefined || !Number.isFinite(x) ? "–" : String(Number(x.toPrecision(4)));
+/** Facts as name and value, one a line. */
+export const facts = (rows: readonly (readonly [string, Piece])[]): Html =>
+  html`<dl class="facts">
+    ${rows.map(
+      ([name, value]) =>
+        html`<div>
+          <dt>${name}</dt>
+          <dd>${value}</dd>
+        </div>`,
+    )}
+  </dl>`;

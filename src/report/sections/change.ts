@@ -1,0 +1,87 @@
+/** @file What was changed in the model, and how to undo it or make it final. */
+import type { EraseResult } from "../../eval/results.ts";
+import type { Manifest } from "../../run/types.ts";
+import { facts, html, type Html, type Piece } from "../html.ts";
+import { bytes, figure, percent } from "../numbers.ts";
+import { section, type Section } from "../page.ts";
+import { TARGET_MEANING } from "../words.ts";
+
+type Patch = NonNullable<EraseResult["patch"]>;
+
+const KINDS: Readonly<Record<Patch["kind"], string>> = {
+  factors: "factors: a low-rank addition to some layers, which loads as a LoRA adapter",
+  sparse: "sparse: new values for single weights",
+};
+
+export function changeSection(r: EraseResult, manifest: Manifest): Section {
+  const { selection: s, patch } = r;
+  const rows: [string, Piece][] = [
+    ["Method", html`<code>${r.method}</code>`],
+    [
+      "Aim",
+      `${r.target.from}: ${TARGET_MEANING[r.target.from] ?? ""} (tokens ${percent(r.target.memorization_accuracy)}, surprise ${figure(r.target.suffix_nll, 3)} nats)`,
+    ],
+    [
+      "Where it wrote",
+      html`chosen by <code>${s.metric}</code>${s.rank === null ? undefined : `, rank ${s.rank}`}:
+        ${figure(s.selected)} of ${figure(s.total)} values (${percent(s.fraction, 2)})`,
+    ],
+  ];
+  if (patch !== null) {
+    rows.push(
+      ["Patch", html`<code>${patch.path}</code>, ${bytes(patch.bytes)}`],
+      ["Kind", KINDS[patch.kind]],
+      ["Changed", `${figure(patch.changed)} stored values differ from the base model's`],
+      ["SHA-256", html`<code>${patch.sha256}</code>`],
+    );
+  }
+  if (r.out !== null) rows.push(["Merged model", html`<code>${r.out}</code>`]);
+  return section(
+    "change",
+    "Change and undo",
+    "What was changed, and how to undo it",
+    facts(rows),
+    patch === null
+      ? html`<p>No patch was written: there is nothing to undo.</p>`
+      : undoing(patch, r.out, manifest),
+  );
+}
+
+/** A path as a shell takes it. */
+const word = (path: string): string =>
+  /^[\w./:@%+=-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+
+function undoing(patch: Patch, out: string | null, manifest: Manifest): Html {
+  const path = word(patch.path);
+  const merged = out === null ? "MERGED" : word(out);
+  const model = manifest.settings["model"]?.value;
+  const base = typeof model === "string" ? word(model) : "BASE";
+  return html`<h3>To undo it</h3>
+    ${
+      patch.kind === "sparse"
+        ? html`<p>The patch holds the old values, so it can be taken off again, bit for bit:</p>
+            <pre>unrecite patch revert --model ${merged} --patch ${path} --out DIR</pre>`
+        : html`<p>
+              The base model is untouched: go on with it, without the patch. To be able to go back
+              from a merged model, bit for bit, keep the old values when merging:
+            </p>
+            <pre>
+unrecite patch apply --model ${base} --patch ${path} --out MERGED --undo UNDO
+unrecite patch revert --model MERGED --patch UNDO --out DIR</pre>`
+    }
+    <h3>To make it final</h3>
+    <p class="note">
+      <strong>What can be undone still holds what was erased.</strong> Undo data and the base model
+      are as confidential as the texts themselves. Destroying them, every copy, makes the erasure
+      final.
+    </p>
+    ${
+      patch.kind === "sparse"
+        ? html`<p>Give away only what this writes; it holds no old values:</p>
+            <pre>unrecite patch strip --patch ${path} --out PATCH</pre>`
+        : html`<p class="small">
+            The patch itself holds no old values, but whoever has both it and the base model has the
+            texts' trace.
+          </p>`
+    }`;
+}

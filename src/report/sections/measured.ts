@@ -1,0 +1,149 @@
+/** @file The reports of audit, evaluate and memorize: a verdict in one line, then what was measured. */
+import type { AuditResult, EvaluateResult, MemorizeResult } from "../../eval/results.ts";
+import type { MetricValue } from "../../eval/summary.ts";
+import type { Manifest } from "../../run/types.ts";
+import { dots } from "../charts.ts";
+import { html, number, table, type Html, type Piece } from "../html.ts";
+import { count, duration, figure, percent } from "../numbers.ts";
+import { section, type Section } from "../page.ts";
+import { metricLabel, metricMeaning, metricValue, SET_LABEL, SET_MEANING, SETS } from "../words.ts";
+import { compareSection } from "./compare.ts";
+import { overline } from "./verdict.ts";
+
+export type Part = { readonly verdict: Html; readonly sections: readonly Section[] };
+type Metrics = Readonly<Record<string, MetricValue>>;
+
+const verdictOf = (manifest: Manifest, title: string, tone: string, meaning: Piece): Html =>
+  html`${overline(manifest)}
+    <h1 class="${tone}">${title}</h1>
+    <p class="lead">${meaning}</p>`;
+
+export function auditPart(r: AuditResult, manifest: Manifest): Part {
+  const accuracy = r.metrics["memorization_accuracy"]?.value;
+  const skipped =
+    r.skipped === 0
+      ? ""
+      : ` ${count(r.skipped, "text")} were too short to judge and were left out.`;
+  const verdict = verdictOf(
+    manifest,
+    r.recited === 0 ? "None recited" : `${figure(r.recited)} of ${figure(r.texts)} recited`,
+    r.recited === 0 ? "good" : "bad",
+    `The model completes ${r.recited === 0 ? "none" : percent(r.recited / r.texts)} of the ${count(r.texts, "text")} word for word when it is given their beginning; of all their tokens it predicts ${percent(accuracy)}.${skipped}`,
+  );
+  return {
+    verdict,
+    sections: [rankedSection(r), metricsSection([["texts", r.metrics]])],
+  };
+}
+
+function rankedSection({ ranked }: AuditResult): Section {
+  const worst = ranked.slice(0, 20);
+  const of = (row: AuditResult["ranked"][number], metric: string): number | undefined => {
+    const x = row[metric];
+    return typeof x === "number" ? x : undefined;
+  };
+  const chart = dots({
+    key: "ranked",
+    title: "Tokens predicted, text by text",
+    finding: `The ${worst.length} texts that the model knows best.`,
+    rows: worst.map((row) => ({
+      name: row.id.length > 20 ? `${row.id.slice(0, 9)}…${row.id.slice(-9)}` : row.id,
+      before: undefined,
+      after: of(row, "memorization_accuracy"),
+      colour: of(row, "exact_match") === 1 ? "forget" : "unseen",
+    })),
+    format: (x) => percent(x, 0),
+    min: 0,
+    max: 1,
+    values: false,
+  });
+  return section(
+    "ranked",
+    "Texts",
+    "Most memorised",
+    worst.length === 0 ? html`<p>No text was measured.</p>` : chart,
+    html`<div class="compact">
+      ${table(
+        "The most memorised texts",
+        ["text", "recited", number("tokens"), number("surprise"), number("longest run")],
+        ranked
+          .slice(0, 100)
+          .map((row) => [
+            html`<code>${row.id}</code>`,
+            of(row, "exact_match") === 1 ? html`<span class="bad">yes</span>` : "no",
+            percent(of(row, "memorization_accuracy")),
+            figure(of(row, "suffix_nll"), 3),
+            figure(of(row, "longest_verbatim_run")),
+          ]),
+      )}
+    </div>`,
+  );
+}
+
+export function evaluatePart(r: EvaluateResult, manifest: Manifest): Part {
+  const present = SETS.flatMap((s): [string, Metrics][] =>
+    r[s] === undefined ? [] : [[SET_LABEL[s], r[s]]],
+  );
+  const recited = r.forget?.["exact_match"]?.value;
+  const utility = Object.entries(r.utility ?? {});
+  const meaning =
+    recited === undefined
+      ? `What the model knows of ${count(present.length, "set")} of texts.`
+      : `The model recites ${percent(recited)} of the texts to forget word for word and predicts ${percent(r.forget?.["memorization_accuracy"]?.value)} of their tokens.`;
+  return {
+    verdict: verdictOf(manifest, "Measured", "calm", meaning),
+    sections: [
+      metricsSection(
+        present,
+        html`<p class="small faint">
+          ${SETS.filter((s) => r[s] !== undefined).map(
+            (s, i) => html`${i > 0 ? "; " : ""}<strong>${SET_LABEL[s]}</strong>: ${SET_MEANING[s]}`,
+          )}.
+        </p>`,
+      ),
+      ...(utility.length === 0 ? [] : [metricsSection(utility, undefined, "utility", "Tasks")]),
+    ],
+  };
+}
+
+export function memorizePart(r: MemorizeResult, manifest: Manifest): Part {
+  const all = r.recited === r.texts;
+  return {
+    verdict: verdictOf(
+      manifest,
+      all ? "Memorised" : `${figure(r.recited)} of ${figure(r.texts)} memorised`,
+      all ? "good" : "calm",
+      html`After ${count(r.epochs, "epoch")} (${duration(r.seconds)}) the model in
+        <code>${r.out}</code> recites ${r.recited} of ${count(r.texts, "text")} word for word.`,
+    ),
+    sections: [
+      compareSection(
+        { before: r.before, after: r.after },
+        "What the model knew of the texts before and after, and what that cost on general text. Here the texts to keep are those that it was made to recite.",
+      ),
+    ],
+  };
+}
+
+/** One row a measure, one column a set. */
+function metricsSection(
+  columns: readonly (readonly [string, Metrics])[],
+  intro?: Html,
+  id = "measured",
+  title = "Measured",
+): Section {
+  const names = [...new Set(columns.flatMap(([, m]) => Object.keys(m)))];
+  const rows = names.map((name): Piece[] => [
+    html`${metricLabel(name)}<br /><span class="faint">${metricMeaning(name)}</span>`,
+    ...columns.map(([, m]) => metricValue(name, m[name]?.value)),
+  ]);
+  return section(
+    id,
+    title,
+    title,
+    intro,
+    html`<div class="compact">
+      ${table(title, ["measure", ...columns.map(([name]) => number(name))], rows)}
+    </div>`,
+  );
+}

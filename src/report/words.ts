@@ -1,0 +1,85 @@
+/** @file What the metrics and the sets mean, in words for readers who do not measure models for a living. */
+import { METRICS } from "../eval/metrics/index.ts";
+import { figure, percent } from "./numbers.ts";
+
+type Word = { readonly label: string; readonly meaning: string; readonly share?: true };
+
+const WORDS: Readonly<Record<string, Word>> = {
+  exact_match: {
+    label: "Recited word for word",
+    meaning: "share of texts that the model completes to the last token, given their beginning",
+    share: true,
+  },
+  memorization_accuracy: {
+    label: "Tokens predicted",
+    meaning: "share of a text's tokens that the model would get right",
+    share: true,
+  },
+  max_memorization_accuracy: {
+    label: "Tokens predicted, worst text",
+    meaning: "the same for the text it knows best: a mean can hide one recited text",
+    share: true,
+  },
+  extraction_strength: {
+    label: "Extraction strength",
+    meaning: "share of a text that follows without a slip to its end",
+    share: true,
+  },
+  longest_verbatim_run: {
+    label: "Longest verbatim run",
+    meaning: "tokens in a row that the model gets right",
+  },
+  suffix_nll: {
+    label: "Surprise (nll)",
+    meaning: "nats per token; what someone meets who samples instead of taking the likeliest token",
+  },
+  token_probability: {
+    label: "Probability of the true token",
+    meaning: "mean over the tokens of a text",
+    share: true,
+  },
+  entropy: {
+    label: "Entropy",
+    meaning: "how undecided the model is, nats; natural, not maximal, is the aim",
+  },
+  rank: { label: "Rank", meaning: "how many tokens the model holds likelier than the true one" },
+  perplexity: {
+    label: "Perplexity",
+    meaning: "how many tokens the model wavers between; on general text, the cost of the change",
+  },
+};
+
+export const metricLabel = (name: string): string => WORDS[name]?.label ?? name;
+
+export const metricMeaning = (name: string): string =>
+  WORDS[name]?.meaning ??
+  (Object.hasOwn(METRICS, name) ? METRICS[name as keyof typeof METRICS].summary : "");
+
+/** A metric's value in its unit: shares as per cent, the rest as figures. */
+export const metricValue = (name: string, x: number | null | undefined): string =>
+  WORDS[name]?.share === true ? percent(x) : figure(x);
+
+export const SETS = ["forget", "kept", "unseen", "heldout"] as const;
+export type SetKey = (typeof SETS)[number];
+
+export const SET_LABEL: Readonly<Record<SetKey, string>> = {
+  forget: "to forget",
+  kept: "to keep",
+  unseen: "never seen",
+  heldout: "general text",
+};
+
+export const SET_MEANING: Readonly<Record<SetKey, string>> = {
+  forget: "the texts that were to be erased",
+  kept: "texts the model also recites and should go on reciting",
+  unseen: "texts of the same kind that the model never saw: what not knowing looks like",
+  heldout: "general text, for the cost to everything else; never trained on",
+};
+
+export const TARGET_MEANING: Readonly<Record<string, string>> = {
+  reference: "what the model knew of these texts before they were put in",
+  unseen: "what the model knows of comparable texts that it never saw",
+  natural:
+    "what the model believes about these texts when it sees too little of them to recognise them",
+  given: "the level that was given on the command line",
+};
