@@ -6,50 +6,10 @@
 import { writeFileSync } from "node:fs";
 import { native } from "../src/torch/native.ts";
 import { GUARDED, OPS, type OpName } from "../src/torch/ops.list.ts";
-
-type Arg = { name: string; type: string; default: string | undefined; keywordOnly: boolean };
+import { parseSchema, type Arg } from "./schema.ts";
 
 const SKIPPED = ["Layout?", "MemoryFormat?", "MemoryFormat", "Generator?"]; // always left at their default
 const camel = (s: string) => s.replace(/_([a-z0-9])/g, (_, c: string) => c.toUpperCase());
-
-function splitTop(text: string): string[] {
-  const parts: string[] = [];
-  let depth = 0;
-  let start = 0;
-  for (let i = 0; i < text.length; i++) {
-    if ("([".includes(text[i]!)) depth++;
-    if (")]".includes(text[i]!)) depth--;
-    if (text[i] === "," && depth === 0) {
-      parts.push(text.slice(start, i).trim());
-      start = i + 1;
-    }
-  }
-  parts.push(text.slice(start).trim());
-  return parts.filter((p) => p !== "");
-}
-
-function parse(schema: string): { args: Arg[]; returns: string[] } {
-  const open = schema.indexOf("(");
-  const arrow = schema.lastIndexOf(") -> ");
-  let keywordOnly = false;
-  const args: Arg[] = [];
-  for (const part of splitTop(schema.slice(open + 1, arrow))) {
-    if (part === "*") {
-      keywordOnly = true;
-      continue;
-    }
-    const match = /^(\S+(?:\(.*?\))?\S*) (\w+)(?:=(.*))?$/.exec(
-      part.replace(/\([a-z]!?( -> \*)?\)/g, ""),
-    );
-    if (match === null) throw new Error(`gen-ops: cannot read argument "${part}" of ${schema}`);
-    args.push({ type: match[1]!, name: match[2]!, default: match[3], keywordOnly });
-  }
-  const out = schema.slice(arrow + 5).replace(/\([a-z]!?( -> \*)?\)/g, "");
-  return {
-    args,
-    returns: out.startsWith("(") ? splitTop(out.slice(1, -1)).map((r) => r.split(" ")[0]!) : [out],
-  };
-}
 
 function tsType(type: string): string {
   const optional = type.endsWith("?");
@@ -81,7 +41,7 @@ function passed(type: string, expression: string, mayBeMissing: boolean): string
 function wrapper(name: OpName, index: number): string {
   const schema = native().schema(OPS[name]);
   if (schema === null) throw new Error(`gen-ops: this LibTorch has no ${OPS[name]}`);
-  const { args, returns } = parse(schema);
+  const { args, returns } = parseSchema(schema);
   const optional = (a: Arg) => a.default !== undefined || SKIPPED.includes(a.type);
   const required = args.filter((a) => !optional(a));
   const options = args.filter((a) => optional(a) && !SKIPPED.includes(a.type));

@@ -32,6 +32,7 @@ export async function loadModel(
   { dtype = "float32" }: { dtype?: DType } = {},
 ): Promise<Model> {
   const source = await openModel(spec);
+  const params = new Map<string, Tensor>();
   try {
     const arch = architectureOf(source.config);
     const tokenizer = await source.tokenizer();
@@ -44,7 +45,6 @@ export async function loadModel(
         },
       );
     }
-    const params = new Map<string, Tensor>();
     for (const [name, shape] of arch.shapes) {
       params.set(name, loadTensor(spec, source, name, shape, dtype));
     }
@@ -63,6 +63,7 @@ export async function loadModel(
       dispose,
     };
   } catch (error) {
+    for (const tensor of params.values()) tensor.dispose();
     source.close();
     throw error;
   }

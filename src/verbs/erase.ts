@@ -7,6 +7,7 @@ import type { Options, Values } from "../base/flags.ts";
 import { resolveFlags } from "../base/flags.ts";
 import type { EraseResult, Window } from "../eval/index.ts";
 import { summarise, tokenStats } from "../eval/index.ts";
+import { expectEmptyFolder } from "../io/index.ts";
 import { loadModel, type Model } from "../models/index.ts";
 import { checkpointTo, resumeFrom } from "../unlearn/checkpoint.ts";
 import {
@@ -51,6 +52,7 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
   const { values } = resolveFlags(ERASE, options);
   const started = performance.now();
   const session = openSession(values);
+  if (values.out !== undefined) await expectEmptyFolder(values.out); // before the work, not after it
   const phase = (name: string) => (done: number, total: number) =>
     hooks.onEvent?.({ type: "phase", name, done, total });
   const measured = await loadModel(values.model); // float32: what every figure is measured with

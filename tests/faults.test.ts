@@ -1,0 +1,217 @@
+/** @file Bad models and sets end in one clear message with the right exit code, and nothing is written. */
+import assert from "node:assert/strict";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { UnreciteError } from "../src/base/errors.ts";
+import { erase, evaluate, loadModel } from "../src/index.ts";
+import { openCheckpoint, writeSafetensors, type SafetensorsEntry } from "../src/io/index.ts";
+import { memory } from "../src/torch/index.ts";
+import { CONFIG, sentences, temporary, textsFile, tinyModel } from "./tiny.ts";
+
+const folder = temporary();
+let made = 0;
+
+/** A fresh tiny model, changed by `spoil`. */
+async function spoiled(spoil: (dir: string) => void | Promise<void>): Promise<string> {
+  const dir = join(folder, `model-${made++}`);
+  mkdirSync(dir);
+  await tinyModel(dir);
+  await spoil(dir);
+  return dir;
+}
+
+/** Rewrites the weights with some entries changed, dropped or added. */
+async function rewrite(
+  dir: string,
+  change: (entry: SafetensorsEntry) => SafetensorsEntry[],
+): Promise<void> {
+  const checkpoint = await openCheckpoint(dir);
+  const entries = checkpoint.names.map((name): SafetensorsEntry => {
+    const tensor = checkpoint.tensor(name);
+    const bytes = tensor.bytes();
+    tensor.dispose();
+    return { name, dtype: "float32", shape: checkpoint.info(name).shape, bytes: () => bytes };
+  });
+  checkpoint.close();
+  await writeSafetensors(join(dir, "model.safetensors"), entries.flatMap(change), {
+    metadata: { format: "pt" },
+  });
+}
+
+const config = (dir: string, change: object) =>
+  writeFileSync(join(dir, "config.json"), JSON.stringify({ ...CONFIG, ...change }));
+const NORM = "model.norm.weight";
+
+const CASES: [string, (dir: string) => void | Promise<void>, RegExp][] = [
+  [
+    "unknown model_type",
+    (d) => config(d, { model_type: "lama" }),
+    /unknown model_type "lama"\. Did you mean llama\?\n.*gpt_neo, llama/,
+  ],
+  [
+    "a field of the config is missing",
+    (d) => config(d, { hidden_size: undefined }),
+    /config\.json: expected the fields of a llama model, got\n {2}hidden_size/,
+  ],
+  [
+    "rotary scaling that we do not have",
+    (d) => config(d, { rope_scaling: { rope_type: "yarn", factor: 4 } }),
+    /expected rope_type default, linear or llama3, got "yarn"/,
+  ],
+  ["config.json is missing", (d) => rmSync(join(d, "config.json")), /config\.json/],
+  ["tokenizer is missing", (d) => rmSync(join(d, "tokenizer.json")), /expected tokenizer\.json/],
+  [
+    "weights cut short",
+    (d) => truncateSync(join(d, "model.safetensors"), 2000),
+    /model\.safetensors/,
+  ],
+  [
+    "a header that lies",
+    (d) =>
+      writeFileSync(
+        join(d, "model.safetensors"),
+        Buffer.concat([Buffer.from([200, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{"a":1}')]),
+      ),
+    /model\.safetensors/,
+  ],
+  [
+    "a tensor is missing",
+    (d) => rewrite(d, (e) => (e.name === NORM ? [] : [e])),
+    /got missing model\.norm\.weight/,
+  ],
+  [
+    "a tensor too many",
+    (d) => rewrite(d, (e) => (e.name === NORM ? [e, { ...e, name: "model.extra.weight" }] : [e])),
+    /got unexpected model\.extra\.weight/,
+  ],
+  [
+    "a tensor of another shape",
+    (d) => rewrite(d, (e) => (e.name === NORM ? [{ ...e, shape: [2, 16] }] : [e])),
+    /model\.norm\.weight: expected shape \[32\], got \[2, 16\]/,
+  ],
+  [
+    "NaN in the weights",
+    (d) =>
+      rewrite(d, (e) =>
+        e.name === NORM
+          ? [{ ...e, bytes: () => new Uint8Array(new Float32Array(32).fill(NaN).buffer) }]
+          : [e],
+      ),
+    /model\.norm\.weight: expected finite weights, got NaN or infinity/,
+  ],
+  [
+    "fewer tokens than the tokenizer has",
+    (d) =>
+      Promise.all([
+        rewrite(d, (e) =>
+          e.name === "model.embed_tokens.weight"
+            ? [{ ...e, shape: [200, 32], bytes: () => new Uint8Array(200 * 32 * 4) }]
+            : [e],
+        ),
+        config(d, { vocab_size: 200 }),
+      ]).then(() => undefined),
+    /expected a tokenizer of at most 200 tokens \(vocab_size\), got 258/,
+  ],
+];
+
+for (const [name, spoil, message] of CASES) {
+  test(`model: ${name}`, async () => {
+    const dir = await spoiled(spoil);
+    const live = memory().liveTensors;
+    await assert.rejects(loadModel(dir), (error: unknown) => {
+      assert.ok(error instanceof UnreciteError, String(error));
+      assert.equal(error.exitCode, 2);
+      assert.match(error.message, message);
+      assert.match(error.message, /\n {2}→ /, "a way out");
+      return true;
+    });
+    assert.equal(memory().liveTensors, live);
+  });
+}
+
+const cut = { prefixTokens: 12, suffixTokens: 12 };
+const texts = sentences("a", 3, 24);
+
+test("a text in two sets is refused, a set that only touches another is named", async () => {
+  const model = await spoiled(() => undefined);
+  const forget = textsFile(folder, "forget", texts);
+  const kept = textsFile(folder, "kept", [texts[1]!]);
+  await assert.rejects(
+    erase({ model, forget, kept, target: "ma=1,nll=0", ...cut }),
+    /expected no text in two sets/,
+  );
+  const warnings: string[] = [];
+  const near = textsFile(folder, "near", [`${texts[0]!.slice(0, 14)}${sentences("b", 1, 10)[0]}`]);
+  const onEvent = (event: { type: string; message?: string }) =>
+    void (event.type === "warning" && warnings.push(event.message!));
+  await erase({ model, forget, kept: near, target: "ma=1,nll=0", ...cut }, { onEvent });
+  assert.match(warnings.join(), /forget and kept share runs of 8 tokens/);
+});
+
+test("texts too short, settings that contradict each other, an output that is there already", async () => {
+  const model = await spoiled(() => undefined);
+  const forget = textsFile(folder, "forget-2", texts);
+  const out = join(folder, "taken");
+  mkdirSync(out);
+  writeFileSync(join(out, "mine"), "");
+  const start = readdirSync(folder).length;
+  const run = (options: object) =>
+    erase({ model, forget, target: "ma=0.01,nll=6", epochs: 1, ...cut, ...options });
+  await assert.rejects(
+    evaluate({ model, forget: textsFile(folder, "short", ["abc"]), ...cut }),
+    /expected at least one text of 8 tokens or more, got none among 1/,
+  );
+  await assert.rejects(
+    run({ prefixTokens: 200 }).then(() =>
+      evaluate({
+        model,
+        forget: textsFile(folder, "long", sentences("c", 1, 400)),
+        prefixTokens: 200,
+        suffixTokens: 12,
+      }),
+    ),
+    /expected windows of at most 128 tokens/,
+  );
+  await assert.rejects(run({ project: "self" }), /--project self: expected a selector of weights/);
+  await assert.rejects(
+    run({ scope: "all" }),
+    /--scope all: expected linear, mlp or attention with --select directions/,
+  );
+  await assert.rejects(
+    run({ target: "nothing" }),
+    /--target: expected reference, unseen, natural, or ma=0\.35,nll=2\.8, got "nothing"/,
+  );
+  await assert.rejects(
+    run({ target: "unseen" }),
+    /--target unseen: expected --unseen FILE, got none/,
+  );
+  await assert.rejects(
+    run({ patchOut: join(folder, "p"), out, dtype: "float32" }),
+    /taken: expected a folder that is new or empty/,
+  );
+  assert.deepEqual(readdirSync(out), ["mine"]);
+  assert.ok(
+    readdirSync(folder).length <= start + 3,
+    "nothing but the texts and the patch was written",
+  );
+  assert.equal(existsSync(join(folder, "nothing")), false);
+  assert.equal(readFileSync(join(out, "mine"), "utf8"), "");
+});
+
+test("--memory too small is exit 3's error, not a crash", async () => {
+  const model = await spoiled(() => undefined);
+  const forget = textsFile(folder, "forget-3", sentences("m", 64, 100));
+  await assert.rejects(
+    evaluate({ model, forget, prefixTokens: 50, suffixTokens: 50, memory: 1_000_000 }),
+    { code: "OOM" },
+  );
+});
