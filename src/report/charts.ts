@@ -36,17 +36,19 @@ export function dots(options: DotOptions): Html {
 
 function dotsAt(key: string, width: number, options: DotOptions): Html {
   const { rows, format, min, max, values = true } = options;
-  const pitch = values ? 44 : 20;
-  const names = rows.map((r) => r.name);
-  const longest = Math.max(0, ...names.map((n) => n.length));
-  const left = Math.min(width * 0.32, 16 + 7 * longest);
-  return draw(key, width, rows.length * pitch + 34, {
-    grid: { left, right: values ? 62 : 16, top: 6, bottom: 28 },
+  const wide = width === WIDE;
+  const letter = values ? 7.5 : 7; // pixels; generous, fonts differ
+  const names = rows.map((r) => shortened(r.name, wide ? 30 : 16));
+  const room = 10 + letter * Math.max(0, ...names.map((n) => n.length));
+  const left = room + (values ? 46 : 0); // a value may stand left of a dot on the axis
+  return draw(key, width, rows.length * (values ? 44 : 20) + 34, {
+    grid: { left, right: values ? 58 : 16, top: 6, bottom: 28 },
     xAxis: {
       type: "value",
       ...(min === undefined ? { scale: true } : { min }),
-      ...(max !== undefined && { max }),
-      splitNumber: width === WIDE ? 5 : 3,
+      ...(max === undefined
+        ? { splitNumber: wide ? 5 : 3 }
+        : { max, interval: max / (wide ? 5 : 2) }),
       axisLabel: { ...text, formatter: format },
       ...bare,
       ...rules,
@@ -58,8 +60,8 @@ function dotsAt(key: string, width: number, options: DotOptions): Html {
       axisLabel: {
         color: INK,
         fontSize: values ? 13 : 11,
-        width: left - 12,
-        overflow: "truncate",
+        align: "left",
+        margin: left,
         interval: 0,
       },
       ...bare,
@@ -68,45 +70,36 @@ function dotsAt(key: string, width: number, options: DotOptions): Html {
   });
 }
 
+/** The beginning and the end of a long name: ids of one folder differ at their end. */
+function shortened(name: string, most: number): string {
+  if (name.length <= most) return name;
+  const end = Math.ceil((most - 1) * 0.6);
+  return `${name.slice(0, most - 1 - end)}…${name.slice(-end)}`;
+}
+
 function dotSeries(row: DotRow, i: number, format: Format, values: boolean): object[] {
   const { before, after, target } = row;
   const color = COLOUR[row.colour];
-  const size = values ? 13 : 9;
-  const onRight = (x: number | undefined, other: number | undefined) => (x ?? 0) >= (other ?? 0);
-  const near =
-    before !== undefined &&
-    after !== undefined &&
-    format(before) === format(after) &&
-    before !== after;
-  const label = (x: number, position: "left" | "right", show: boolean) => ({
-    show,
-    position,
-    distance: 7,
-    color: INK,
-    fontSize: 12,
-    formatter: format(x),
-  });
-  const point = (x: number, full: boolean, position: "left" | "right", show: boolean) => ({
+  const same = before !== undefined && after !== undefined && format(before) === format(after);
+  const side = (x: number, other: number | undefined, otherwise: "left" | "right") => {
+    if (other === undefined || other === x) return otherwise;
+    if (x < other) return "left";
+    // a target just right of the dot would strike through its value
+    const crowded = target !== undefined && target > x && target - x < 1.5 * (x - other) + x * 0.1;
+    return crowded ? "top" : "right";
+  };
+  const point = (x: number, full: boolean, position: string, show: boolean) => ({
     value: [x, i],
     symbol: "circle",
-    symbolSize: size,
+    symbolSize: values ? 13 : 9,
     itemStyle: { color: full ? color : PAPER, borderColor: color, borderWidth: 2 },
-    label: label(x, position, show),
+    label: { show, position, distance: 7, color: INK, fontSize: 12, formatter: format(x) },
   });
   const data = [
     ...(before === undefined
       ? []
-      : [
-          point(
-            before,
-            false,
-            onRight(before, after) && before !== after ? "right" : "left",
-            values && !near && before !== after,
-          ),
-        ]),
-    ...(after === undefined
-      ? []
-      : [point(after, true, onRight(after, before) ? "right" : "left", values)]),
+      : [point(before, false, side(before, after, "left"), values && !same)]),
+    ...(after === undefined ? [] : [point(after, true, side(after, before, "right"), values)]),
   ];
   const line = {
     type: "line",
@@ -133,11 +126,12 @@ export type CourseOptions = Caption & {
   readonly format: Format;
   readonly level?: { readonly name: string; readonly value: number } | undefined;
   readonly from?: number;
+  readonly to?: number;
 };
 
 /** A value over the epochs, small, with a dashed line at its level. */
 export function course(options: CourseOptions): Html {
-  const { key, points, colour, format, level, from } = options;
+  const { key, points, colour, format, level, from, to } = options;
   const color = COLOUR[colour];
   const last = points.length - 1;
   const [first, end] = [points[0]?.[0] ?? 0, points[last]?.[0] ?? 1];
@@ -181,7 +175,7 @@ export function course(options: CourseOptions): Html {
     draw(key, NARROW, 190, {
       grid: { left: 48, right: 54, top: 18, bottom: 26 },
       xAxis: epochAxis(first, end),
-      yAxis: valueAxis(format, from),
+      yAxis: valueAxis(format, from, to),
       series: dashed === false ? [series] : [dashed, series],
     }),
   );
@@ -199,17 +193,17 @@ const epochAxis = (min: number, max: number): object => ({
   splitLine: { show: false },
 });
 
-const valueAxis = (format: Format, min: number | undefined): object => ({
+const valueAxis = (format: Format, min?: number, max?: number): object => ({
   type: "value",
   ...(min === undefined ? { scale: true } : { min }),
-  splitNumber: 3,
+  ...(max === undefined ? { splitNumber: 3 } : { max, interval: max / 4 }),
   axisLabel: { ...text, formatter: format },
   ...bare,
   ...rules,
 });
 
 /** Many values over the steps, on a logarithmic axis; at most 300 are drawn, the largest of each stretch. */
-export function trace(options: Omit<CourseOptions, "level" | "from">): Html {
+export function trace(options: Omit<CourseOptions, "level" | "from" | "to">): Html {
   const points = thinned(
     options.points.filter(([, y]) => y > 0),
     300,
@@ -218,7 +212,7 @@ export function trace(options: Omit<CourseOptions, "level" | "from">): Html {
     draw(`${options.key}-${suffix}`, width, 180, {
       grid: { left: 52, right: 16, top: 10, bottom: 26 },
       xAxis: { ...epochAxis(points[0]?.[0] ?? 0, points.at(-1)?.[0] ?? 1), splitNumber: 5 },
-      yAxis: { ...valueAxis(options.format, undefined), type: "log" },
+      yAxis: { ...valueAxis(options.format), type: "log" },
       series: [
         {
           type: "line",

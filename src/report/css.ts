@@ -9,7 +9,7 @@ body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,
 main,body>footer{max-width:46.5rem;margin:0 auto;padding:0 1.25rem}
 main{padding-top:2.75rem}
 h1,h2,h3{line-height:1.2;text-wrap:balance}
-h1{font-size:2.5rem;letter-spacing:-.02em;margin:.2rem 0 .6rem;font-weight:650}
+h1{font-size:2.5rem;letter-spacing:-.02em;margin:1.3rem 0 .6rem;font-weight:650}
 h2{font-size:1.35rem;letter-spacing:-.01em;margin:3.5rem 0 .7rem;font-weight:650}
 h3{font-size:1rem;margin:1.8rem 0 .3rem}
 p{margin:.6rem 0;text-wrap:pretty}
@@ -31,15 +31,17 @@ nav a{margin-right:1.1rem;white-space:nowrap}
 a{color:inherit;text-decoration-color:var(--faint);text-underline-offset:.2em}
 table{border-collapse:collapse;width:100%;font-size:.92rem;line-height:1.4;margin:.8rem 0}
 th,td{text-align:left;padding:.38rem .9rem .38rem 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
-th:last-child,td:last-child{padding-right:0}
+th:last-child,td:last-child{padding-right:0;overflow-wrap:normal}
 thead th{color:var(--faint);font-weight:500;font-size:.85rem;overflow-wrap:normal;vertical-align:bottom}
 tbody th{font-weight:400}
+.dim{color:var(--faint)}
+tbody.group th{white-space:nowrap}tbody.group th[colspan]{white-space:normal}
 .n{text-align:right;white-space:nowrap}
 tbody.group th[colspan]{padding-top:1.1rem;border-bottom:0;font-weight:600}
 tbody.group th[colspan] span{display:block;font-weight:400;color:var(--faint);font-size:.88rem}
 .compact{font-size:.84rem}
 .compact th,.compact td{padding-right:.5rem}
-.text td{white-space:pre-wrap;background:var(--soft);padding:.5rem .7rem;font-size:.86rem}
+.text td,dd{overflow-wrap:anywhere!important}.text td{white-space:pre-wrap;background:var(--soft);padding:.5rem .7rem;font-size:.86rem}
 figure{margin:1.6rem 0;break-inside:avoid}
 figcaption{font-size:.92rem;line-height:1.4;margin-bottom:.5rem}
 figcaption strong{display:block;font-weight:600}

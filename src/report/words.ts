@@ -56,8 +56,8 @@ export const metricMeaning = (name: string): string =>
   (Object.hasOwn(METRICS, name) ? METRICS[name as keyof typeof METRICS].summary : "");
 
 /** A metric's value in its unit: shares as per cent, the rest as figures. */
-export const metricValue = (name: string, x: number | null | undefined): string =>
-  WORDS[name]?.share === true ? percent(x) : figure(x);
+export const metricValue = (name: string, x: number | null | undefined, digits = 4): string =>
+  WORDS[name]?.share === true ? percent(x) : figure(x, digits);
 
 export const SETS = ["forget", "kept", "unseen", "heldout"] as const;
 export type SetKey = (typeof SETS)[number];

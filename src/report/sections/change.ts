@@ -80,8 +80,8 @@ unrecite patch revert --model MERGED --patch UNDO --out DIR</pre>`
         ? html`<p>Give away only what this writes; it holds no old values:</p>
             <pre>unrecite patch strip --patch ${path} --out PATCH</pre>`
         : html`<p class="small">
-            The patch itself holds no old values, but whoever has both it and the base model has the
-            texts' trace.
+            The patch holds no old values, but it was computed from the texts: treat it as
+            confidential wherever the base model can be had.
           </p>`
     }`;
 }

@@ -152,8 +152,11 @@ function comparisonTable({ before, after }: Comparison, present: readonly SetKey
           <th scope="row">${SET_LABEL[set]}</th>
           <td class="n">${shown(name, b)}</td>
           <td class="n">${shown(name, a)}</td>
-          <td class="n faint">${error(name, a ?? b)}</td>
-          <td class="n"><abbr title="${ARROW_WORD[better]}">${ARROW[better]}</abbr></td>
+          <td class="n dim">${error(name, a ?? b)}</td>
+          <td class="n">
+            <span aria-hidden="true">${ARROW[better]}</span
+            ><span class="unseen-text">${ARROW_WORD[better]}</span>
+          </td>
         </tr>`,
       ];
     });
@@ -185,4 +188,4 @@ function comparisonTable({ before, after }: Comparison, present: readonly SetKey
 
 const shown = (name: string, v: MetricValue | undefined): string => metricValue(name, v?.value);
 const error = (name: string, v: MetricValue | undefined): string =>
-  v?.stderr === null || v === undefined ? "" : metricValue(name, v.stderr);
+  v?.stderr === null || v === undefined ? "" : metricValue(name, v.stderr, 2);

@@ -96,6 +96,7 @@ function epochCharts(
       level: aim,
       format,
       ...(metric === "perplexity" ? {} : { from: 0 }),
+      ...(metric === "memorization_accuracy" && { to: 1 }),
     });
   };
   const short = (x: number): string => figure(x, 3);

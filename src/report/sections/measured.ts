@@ -23,7 +23,7 @@ export function auditPart(r: AuditResult, manifest: Manifest): Part {
   const skipped =
     r.skipped === 0
       ? ""
-      : ` ${count(r.skipped, "text")} were too short to judge and were left out.`;
+      : ` ${count(r.skipped, "text")} too short to judge ${r.skipped === 1 ? "was" : "were"} left out.`;
   const verdict = verdictOf(
     manifest,
     r.recited === 0 ? "None recited" : `${figure(r.recited)} of ${figure(r.texts)} recited`,
@@ -47,7 +47,7 @@ function rankedSection({ ranked }: AuditResult): Section {
     title: "Tokens predicted, text by text",
     finding: `The ${worst.length} texts that the model knows best.`,
     rows: worst.map((row) => ({
-      name: row.id.length > 20 ? `${row.id.slice(0, 9)}…${row.id.slice(-9)}` : row.id,
+      name: row.id,
       before: undefined,
       after: of(row, "memorization_accuracy"),
       colour: of(row, "exact_match") === 1 ? "forget" : "unseen",

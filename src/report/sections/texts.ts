@@ -54,7 +54,7 @@ const textChart = (worst: readonly TextLine[]): Html =>
     title: "Tokens predicted, text by text",
     finding: `${worst.filter((t) => t.status === "erased").length} of the ${worst.length} texts shown are at their target (bar).`,
     rows: worst.map((t) => ({
-      name: short(t.id),
+      name: t.id,
       before: accuracy(t.before),
       after: accuracy(t.after),
       target: t.target?.memorization_accuracy,
@@ -65,8 +65,6 @@ const textChart = (worst: readonly TextLine[]): Html =>
     max: 1,
     values: false,
   });
-
-const short = (id: string): string => (id.length > 20 ? `${id.slice(0, 9)}…${id.slice(-9)}` : id);
 
 function textTable(worst: readonly TextLine[]): Html {
   const row = (t: TextLine): Html => {

@@ -65,7 +65,7 @@ export function eraseVerdict(r: EraseResult, manifest: Manifest): Html {
       ${texts.recited === 0 ? "None" : `${texts.recited}`} of
       ${count(texts.total - texts.skipped, "text")} can still be recited word for word.
       ${texts.erased} reached the
-      target${texts.incomplete > 0 ? `, ${texts.incomplete} did not` : ""}${texts.skipped > 0 ? `; ${texts.skipped} were too short to judge and were left out` : ""}.
+      target${texts.incomplete > 0 ? `, ${texts.incomplete} did not` : ""}${texts.skipped > 0 ? `; ${count(texts.skipped, "text")} too short to judge ${texts.skipped === 1 ? "was" : "were"} left out` : ""}.
       ${r.over_forgotten > 0 ? `${count(r.over_forgotten, "text")} went well beyond it (surprise over 1.5 × the target), which can itself show that something was removed.` : ""}
     </p>
     ${anew.map((p) => html`<p class="note"><strong>An earlier erasure came undone:</strong> ${p.recited} of ${count(p.texts, "text")} of <code>${p.run}</code> are recited again.</p>`)}`;

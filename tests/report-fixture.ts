@@ -1,8 +1,8 @@
 /** @file A run as erase leaves it, made up: 16 texts to forget, 12 epochs of 4 steps. For tests alone. */
-import type { EraseResult, EvaluateResult } from "../eval/results.ts";
-import type { MetricValue } from "../eval/summary.ts";
-import type { Manifest, TextLine } from "../run/types.ts";
-import type { RunData } from "./read-run.ts";
+import type { EraseResult, EvaluateResult } from "../src/eval/results.ts";
+import type { MetricValue } from "../src/eval/summary.ts";
+import type { Manifest, TextLine } from "../src/run/types.ts";
+import type { RunData } from "../src/report/read-run.ts";
 
 export const SECRET = "The quick secret sentence that must not leak";
 export const HOSTILE = '<script>alert("x")</script>';
