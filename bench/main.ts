@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { unknownName } from "../src/base/errors.ts";
 import { openModel, writeCheckpoint } from "../src/io/index.ts";
 import { cacheDirectory, demoModelPath } from "../src/setup/paths.mjs";
+import { agree } from "./agree.ts";
 import { opOverhead } from "./op-overhead.ts";
 import { parity } from "./parity.ts";
 import { ownTrainStep, scoreRow, trainStepRow } from "./speed.ts";
@@ -17,6 +18,7 @@ const ROWS: Record<string, (directory: string) => Row[] | Promise<Row[]>> = {
   parity,
   "train-step": trainStepRow,
   score: scoreRow,
+  agree,
 };
 
 /** The demo model as a Hugging Face directory, for both sides. */

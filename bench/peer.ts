@@ -27,11 +27,12 @@ function python(): string {
 
 /** The JSON that the peer prints for a task. */
 export function peer<T>(directory: string, task: string, ...args: string[]): T {
-  const { status, stdout, stderr } = spawnSync(
-    python(),
-    ["bench/peer.py", directory, task, ...args],
-    { encoding: "utf8", maxBuffer: 1 << 30 },
-  );
+  const command =
+    task === "agree" ? ["bench/agree.py", directory] : ["bench/peer.py", directory, task];
+  const { status, stdout, stderr } = spawnSync(python(), [...command, ...args], {
+    encoding: "utf8",
+    maxBuffer: 1 << 30,
+  });
   if (status !== 0) throw new Error(`peer ${task}: ${stderr}`);
   return JSON.parse(stdout.trim().split("\n").at(-1)!) as T;
 }

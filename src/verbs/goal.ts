@@ -1,9 +1,10 @@
 /** @file Where forgetting aims: the reference model's level, that of unseen texts, the natural level, or given numbers. */
 import { inputError } from "../base/errors.ts";
-import { tokenStats } from "../eval/index.ts";
+import { tokenStats, type TokenStats } from "../eval/index.ts";
 import { loadModel, type Model } from "../models/index.ts";
 import {
   givenGoal,
+  levelErrors,
   levelsOf,
   ownGoal,
   unseenGoal,
@@ -30,15 +31,21 @@ export async function goalOf(input: Inputs): Promise<Goal> {
   switch (name) {
     case "reference":
       if (reference === undefined) throw missing("reference", "--reference MODEL");
-      return ownGoal("reference", await referenceLevels(reference, forget, model, signal));
+      return ownGoalOf("reference", await referenceStats(reference, forget, model, signal), forget);
     case "unseen":
       if (unseen === undefined) throw missing("unseen", "--unseen FILE");
       return unseenGoal(await present(model, unseen, signal), forget.ids.length);
     case "natural":
-      return ownGoal("natural", await naturalLevelsOf(model, forget, signal));
+      return ownGoalOf("natural", await naturalStats(model, forget, signal), forget);
     default:
       return givenGoal(parseLevel(name), forget.ids.length);
   }
+}
+
+function ownGoalOf(from: "reference" | "natural", stats: TokenStats[], forget: TextSet): Goal {
+  const textOf = forget.windows.map((w) => w.text);
+  const texts = forget.ids.length;
+  return ownGoal(from, levelsOf(stats, textOf, texts), levelErrors(stats, textOf, texts));
 }
 
 const missing = (name: string, flag: string) =>
@@ -56,12 +63,12 @@ function parseLevel(text: string): Level {
   );
 }
 
-async function referenceLevels(
+async function referenceStats(
   spec: string,
   forget: TextSet,
   model: Model,
   signal: AbortSignal | undefined,
-): Promise<Level[]> {
+): Promise<TokenStats[]> {
   const reference = await loadModel(spec);
   try {
     if (
@@ -72,15 +79,10 @@ async function referenceLevels(
         wayOut: "give the same model before the texts were put in",
       });
     }
-    const stats = await tokenStats(reference.arch, reference.weights, forget.windows, {
+    return await tokenStats(reference.arch, reference.weights, forget.windows, {
       spread: false,
       signal,
     });
-    return levelsOf(
-      stats,
-      forget.windows.map((w) => w.text),
-      forget.ids.length,
-    );
   } finally {
     reference.dispose();
   }
@@ -99,11 +101,11 @@ async function present(
   );
 }
 
-async function naturalLevelsOf(
+async function naturalStats(
   model: Model,
   forget: TextSet,
   signal: AbortSignal | undefined,
-): Promise<Level[]> {
+): Promise<TokenStats[]> {
   const bos = model.tokenizer.addsBos ? (model.tokenizer.bosId ?? undefined) : undefined;
   const levels = await naturalLevels(
     model.arch,
@@ -112,15 +114,10 @@ async function naturalLevelsOf(
     forget.windows.map((w) => w.scored),
     { signal, bos },
   );
-  const stats = levels.map((rows) => ({
+  return levels.map((rows) => ({
     correct: Uint8Array.from(rows, (r) => (r.correct ? 1 : 0)),
     logProbability: Float64Array.from(rows, (r) => r.logProbability),
     entropy: new Float64Array(0),
     rank: new Float64Array(0),
   }));
-  return levelsOf(
-    stats,
-    forget.windows.map((w) => w.text),
-    forget.ids.length,
-  );
 }
