@@ -36,10 +36,10 @@ thead th{color:var(--faint);font-weight:500;font-size:.85rem;overflow-wrap:norma
 tbody th{font-weight:400}
 .dim{color:var(--faint)}
 tbody.group th{white-space:nowrap}tbody.group th[colspan]{white-space:normal}
-.n{text-align:right;white-space:nowrap}
+.n{text-align:right}td.n{white-space:nowrap}
 tbody.group th[colspan]{padding-top:1.1rem;border-bottom:0;font-weight:600}
 tbody.group th[colspan] span{display:block;font-weight:400;color:var(--faint);font-size:.88rem}
-.compact{font-size:.84rem}
+.compact,.compact table{font-size:.84rem}
 .compact th,.compact td{padding-right:.5rem}
 .text td,dd{overflow-wrap:anywhere!important}.text td{white-space:pre-wrap;background:var(--soft);padding:.5rem .7rem;font-size:.86rem}
 figure{margin:1.6rem 0;break-inside:avoid}
@@ -53,7 +53,7 @@ svg{display:block;max-width:100%;height:auto;font-family:inherit;font-variant-nu
 .key.bar{width:3px;height:1em;border:0;border-radius:0;background:var(--ink);vertical-align:-.15em}
 .keys span{margin-right:1.1em;white-space:nowrap}
 .at-narrow{display:none}
-@media (max-width:44rem){.at-wide{display:none}.at-narrow{display:block}h1{font-size:2.1rem}main{padding-top:1.75rem}.compact{font-size:.76rem}}
+@media (max-width:44rem){.at-wide{display:none}.at-narrow{display:block}h1{font-size:2.1rem}main{padding-top:1.75rem}.compact,.compact table{font-size:.76rem}details .compact table{font-size:.7rem}details .compact th,details .compact td{padding-right:.25rem;font-size:.7rem}}
 @media print{.at-wide{display:block}.at-narrow{display:none}}
 details{margin:.8rem 0}
 summary{cursor:pointer;color:var(--faint);font-size:.92rem}

@@ -1,19 +1,11 @@
 /** @file Before and after: the texts to forget against those to keep, those never seen, and general text. */
 import type { EvaluateResult } from "../../eval/results.ts";
-import type { MetricValue } from "../../eval/summary.ts";
 import { dots, type DotRow } from "../charts.ts";
 import { html, type Html } from "../html.ts";
 import { figure, percent } from "../numbers.ts";
 import { section, type Section } from "../page.ts";
-import {
-  metricLabel,
-  metricMeaning,
-  metricValue,
-  SET_LABEL,
-  SET_MEANING,
-  SETS,
-  type SetKey,
-} from "../words.ts";
+import { SET_LABEL, SET_MEANING, SETS, type SetKey } from "../words.ts";
+import { measureTable } from "./measures.ts";
 import { valueOf } from "./verdict.ts";
 
 export type Comparison = {
@@ -24,14 +16,6 @@ export type Comparison = {
   /** Largest allowed perplexity relative to the start. */
   readonly budget?: number | undefined;
 };
-
-const ORDER = [
-  "exact_match",
-  "memorization_accuracy",
-  "max_memorization_accuracy",
-  "suffix_nll",
-  "perplexity",
-];
 
 export function compareSection(c: Comparison, intro: string): Section {
   const present = SETS.filter((s) => c.before[s] !== undefined || c.after[s] !== undefined);
@@ -49,7 +33,11 @@ export function compareSection(c: Comparison, intro: string): Section {
       ${present.map((s, i) => html`${i > 0 ? "; " : ""}<strong>${SET_LABEL[s]}</strong>: ${SET_MEANING[s]}`)}.
       An arrow says which way is better; ± is one standard error.
     </p>`,
-    comparisonTable(c, present),
+    measureTable(
+      "All measures before and after",
+      ["before", "after"],
+      present.map((set) => ({ name: SET_LABEL[set], values: [c.before[set], c.after[set]] })),
+    ),
   );
 }
 
@@ -130,62 +118,3 @@ const tidyLow = (low: number, most: number): number => {
   const step = 10 ** Math.floor(Math.log10(Math.max(most - low, most * 0.02)));
   return Math.max(0, Math.floor((low - (most - low)) / step) * step);
 };
-
-const ARROW = { lower: "↓", higher: "↑", none: "" } as const;
-const ARROW_WORD = { lower: "lower is better", higher: "higher is better", none: "" } as const;
-
-function comparisonTable({ before, after }: Comparison, present: readonly SetKey[]): Html {
-  const named = new Set(
-    present.flatMap((s) => [...Object.keys(before[s] ?? {}), ...Object.keys(after[s] ?? {})]),
-  );
-  const names = [
-    ...ORDER.filter((n) => named.has(n)),
-    ...[...named].filter((n) => !ORDER.includes(n)),
-  ];
-  const group = (name: string): Html => {
-    const rows = present.flatMap((set): Html[] => {
-      const [b, a] = [before[set]?.[name], after[set]?.[name]];
-      if (b === undefined && a === undefined) return [];
-      const better = (a ?? b)!.better;
-      return [
-        html`<tr>
-          <th scope="row">${SET_LABEL[set]}</th>
-          <td class="n">${shown(name, b)}</td>
-          <td class="n">${shown(name, a)}</td>
-          <td class="n dim">${error(name, a ?? b)}</td>
-          <td class="n">
-            <span aria-hidden="true">${ARROW[better]}</span
-            ><span class="unseen-text">${ARROW_WORD[better]}</span>
-          </td>
-        </tr>`,
-      ];
-    });
-    return html`<tbody class="group">
-      <tr>
-        <th colspan="5" scope="rowgroup">
-          ${metricLabel(name)}<span>${metricMeaning(name)}</span>
-        </th>
-      </tr>
-      ${rows}
-    </tbody>`;
-  };
-  return html`<table class="compact">
-    <caption class="unseen-text">
-      All measures before and after
-    </caption>
-    <thead>
-      <tr>
-        <th scope="col">texts</th>
-        <th scope="col" class="n">before</th>
-        <th scope="col" class="n">after</th>
-        <th scope="col" class="n">±</th>
-        <th scope="col" class="n">better</th>
-      </tr>
-    </thead>
-    ${names.map(group)}
-  </table>`;
-}
-
-const shown = (name: string, v: MetricValue | undefined): string => metricValue(name, v?.value);
-const error = (name: string, v: MetricValue | undefined): string =>
-  v?.stderr === null || v === undefined ? "" : metricValue(name, v.stderr, 2);

@@ -2,7 +2,7 @@
 import type { EraseResult } from "../../eval/results.ts";
 import { course, trace } from "../charts.ts";
 import { html, number, table, type Html } from "../html.ts";
-import { figure, median, percent } from "../numbers.ts";
+import { count, figure, median, percent } from "../numbers.ts";
 import { section, type Section } from "../page.ts";
 import type { Event } from "../read-run.ts";
 import { valueOf } from "./verdict.ts";
@@ -48,12 +48,7 @@ export function courseSection(
     "course",
     "Course",
     "How it went",
-    html`<p>
-      ${epochs.length} epochs, ${steps.length}
-      steps${backoffs === 0 ? "; the budget was never exceeded" : `; ${backoffs} times the budget was exceeded, and the run went back and halved its step`}.
-      Measured after every epoch, with the weights as they were in training; the numbers above are
-      measured on what was written.
-    </p>`,
+    html`<p>${summary(epochs.length, steps.length, backoffs)} ${measuredOn(r !== undefined)}</p>`,
     epochs.length === 0
       ? undefined
       : html`<div class="pair">${epochCharts(epochs, r, budget)}</div>`,
@@ -62,6 +57,16 @@ export function courseSection(
     steps.length === 0 ? undefined : stepTable(steps),
   );
 }
+
+function summary(epochs: number, steps: number, backoffs: number): string {
+  const took = `${count(epochs, "epoch")}, ${count(steps, "step")}`;
+  return backoffs === 0
+    ? `${took}; the budget was never exceeded.`
+    : `${took}; ${count(backoffs, "time")} the budget was exceeded, and the run went back and halved its step.`;
+}
+
+const measuredOn = (ended: boolean): string =>
+  `Measured after every epoch, with the weights as they were in training${ended ? "; the numbers above are measured on what was written" : ""}.`;
 
 function epochCharts(
   epochs: readonly Epoch[],

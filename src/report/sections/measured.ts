@@ -6,8 +6,9 @@ import { dots } from "../charts.ts";
 import { html, number, table, type Html, type Piece } from "../html.ts";
 import { count, duration, figure, percent } from "../numbers.ts";
 import { section, type Section } from "../page.ts";
-import { metricLabel, metricMeaning, metricValue, SET_LABEL, SET_MEANING, SETS } from "../words.ts";
+import { SET_LABEL, SET_MEANING, SETS } from "../words.ts";
 import { compareSection } from "./compare.ts";
+import { measureTable } from "./measures.ts";
 import { overline } from "./verdict.ts";
 
 export type Part = { readonly verdict: Html; readonly sections: readonly Section[] };
@@ -45,7 +46,7 @@ function rankedSection({ ranked }: AuditResult): Section {
   const chart = dots({
     key: "ranked",
     title: "Tokens predicted, text by text",
-    finding: `The ${worst.length} texts that the model knows best.`,
+    finding: `The ${worst.length} texts that the model knows best; those that it recites in colour.`,
     rows: worst.map((row) => ({
       name: row.id,
       before: undefined,
@@ -125,25 +126,12 @@ export function memorizePart(r: MemorizeResult, manifest: Manifest): Part {
   };
 }
 
-/** One row a measure, one column a set. */
 function metricsSection(
-  columns: readonly (readonly [string, Metrics])[],
+  sets: readonly (readonly [string, Metrics])[],
   intro?: Html,
   id = "measured",
   title = "Measured",
 ): Section {
-  const names = [...new Set(columns.flatMap(([, m]) => Object.keys(m)))];
-  const rows = names.map((name): Piece[] => [
-    html`${metricLabel(name)}<br /><span class="faint">${metricMeaning(name)}</span>`,
-    ...columns.map(([, m]) => metricValue(name, m[name]?.value)),
-  ]);
-  return section(
-    id,
-    title,
-    title,
-    intro,
-    html`<div class="compact">
-      ${table(title, ["measure", ...columns.map(([name]) => number(name))], rows)}
-    </div>`,
-  );
+  const rows = sets.map(([name, values]) => ({ name, values: [values] }));
+  return section(id, title, title, intro, measureTable(title, ["value"], rows));
 }
