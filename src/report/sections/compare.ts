@@ -15,6 +15,9 @@ export type Comparison = {
   readonly target?: Readonly<Record<string, number>>;
   /** Largest allowed perplexity relative to the start. */
   readonly budget?: number | undefined;
+  readonly title?: string;
+  /** What the kept set is called and is, where it is not the usual one. */
+  readonly kept?: { readonly label: string; readonly meaning: string };
 };
 
 export function compareSection(c: Comparison, intro: string): Section {
@@ -22,7 +25,7 @@ export function compareSection(c: Comparison, intro: string): Section {
   return section(
     "compared",
     "Before and after",
-    "What was lost, what was kept",
+    c.title ?? "What was lost, what was kept",
     html`<p>${intro}</p>`,
     keys(c.target !== undefined),
     accuracyChart(c, present),
@@ -30,13 +33,13 @@ export function compareSection(c: Comparison, intro: string): Section {
     perplexityChart(c),
     html`<h3>All measures</h3>`,
     html`<p class="small faint">
-      ${present.map((s, i) => html`${i > 0 ? "; " : ""}<strong>${SET_LABEL[s]}</strong>: ${SET_MEANING[s]}`)}.
+      ${present.map((s, i) => html`${i > 0 ? "; " : ""}<strong>${labelOf(c, s)}</strong>: ${meaningOf(c, s)}`)}.
       An arrow says which way is better; ± is one standard error.
     </p>`,
     measureTable(
       "All measures before and after",
       ["before", "after"],
-      present.map((set) => ({ name: SET_LABEL[set], values: [c.before[set], c.after[set]] })),
+      present.map((set) => ({ name: labelOf(c, set), values: [c.before[set], c.after[set]] })),
     ),
   );
 }
@@ -48,10 +51,16 @@ const keys = (target: boolean): Html =>
     >${target ? html`<span><i class="key bar"></i>target</span>` : undefined}
   </p>`;
 
+const labelOf = (c: Comparison, set: SetKey): string =>
+  (set === "kept" ? c.kept?.label : undefined) ?? SET_LABEL[set];
+
+const meaningOf = (c: Comparison, set: SetKey): string =>
+  (set === "kept" ? c.kept?.meaning : undefined) ?? SET_MEANING[set];
+
 const rowOf =
   (c: Comparison, metric: string) =>
   (set: SetKey): DotRow => ({
-    name: SET_LABEL[set],
+    name: labelOf(c, set),
     before: valueOf(c.before, set, metric),
     after: valueOf(c.after, set, metric),
     target: set === "forget" ? c.target?.[metric] : undefined,
@@ -115,6 +124,8 @@ function perplexityChart(c: Comparison): Html | undefined {
 
 /** A round start of the axis, so that a small change can be seen without filling the width. */
 const tidyLow = (low: number, most: number): number => {
-  const step = 10 ** Math.floor(Math.log10(Math.max(most - low, most * 0.02)));
-  return Math.max(0, Math.floor((low - (most - low)) / step) * step);
+  const span = Math.max(2 * (most - low), most * 0.02);
+  const power = 10 ** Math.floor(Math.log10(span / 4));
+  const step = power * ([1, 2, 5, 10].find((n) => n * power >= span / 4) ?? 10);
+  return Math.max(0, Number((Math.floor((most - span) / step) * step).toPrecision(6)));
 };

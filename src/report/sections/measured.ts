@@ -119,8 +119,13 @@ export function memorizePart(r: MemorizeResult, manifest: Manifest): Part {
     ),
     sections: [
       compareSection(
-        { before: r.before, after: r.after },
-        "What the model knew of the texts before and after, and what that cost on general text. Here the texts to keep are those that it was made to recite.",
+        {
+          before: r.before,
+          after: r.after,
+          title: "What was learnt, and what it cost",
+          kept: { label: "to recite", meaning: "the texts that it was made to recite" },
+        },
+        "What the model knew of the texts before and after, and what that cost on general text.",
       ),
     ],
   };
