@@ -83,3 +83,9 @@ export const TARGET_MEANING: Readonly<Record<string, string>> = {
     "what the model believes about these texts when it sees too little of them to recognise them",
   given: "the level that was given on the command line",
 };
+
+/** How a text is held to the target: its own level is a mean over few tokens, so it has an allowance. */
+export const targetRule = (from: string): string =>
+  from === "reference" || from === "natural"
+    ? "Each text is held to its own level give or take one standard error (the bars of the texts hold it already); their mean must be reached without allowance."
+    : "Every text is held to this level.";
