@@ -14,6 +14,8 @@ export const binding = z.object({
   base: z.object({
     model: z.string(),
     tokenizer: z.string(),
+    /** The hash that a run's manifest gives the model. */
+    sha256: z.string(),
     /** SHA-256 of the stored bytes of every tensor of the base model. */
     tensors: z.record(z.string(), z.string()),
   }),
@@ -21,8 +23,13 @@ export const binding = z.object({
   texts: z.array(z.string()),
   /** SHA-256 of the bytes of every changed tensor after the patch. */
   merged: z.record(z.string(), z.string()),
+  /** The model with the patch on it, hashed as `base.sha256` is. */
+  result: z.string(),
   /** Stored values that differ. */
   changed: z.number().int(),
+  /** Of factors: the largest rank, and whether layers store (in, out) as GPT-2 does. */
+  rank: z.number().int().optional(),
+  transposed: z.boolean().optional(),
 });
 export type Binding = z.infer<typeof binding>;
 
@@ -30,14 +37,30 @@ export type Binding = z.infer<typeof binding>;
 export const METADATA_KEY = "unrecite";
 export const INTEGRITY_KEY = "unrecite.sha256";
 
-/** SHA-256 over the binding, further files, and every tensor's name and bytes, in order. */
+/** What the hash of everything covers of one tensor. */
+export type TensorDigest = {
+  name: string;
+  dtype: string;
+  shape: readonly number[];
+  sha256: string;
+};
+
+/** SHA-256 over the metadata (but for this very hash), the files beside, and every tensor in name order. */
 export function integrity(
-  text: string,
-  extra: readonly string[],
-  tensors: Iterable<readonly [string, Uint8Array]>,
+  metadata: Readonly<Record<string, string>>,
+  beside: readonly string[],
+  tensors: readonly TensorDigest[],
 ): string {
-  const hash = createHash("sha256").update(`${text}\n${extra.join("\n")}\n`);
-  for (const [name, bytes] of tensors) hash.update(`${name} ${bytes.length}\n`).update(bytes);
+  const byKey =
+    <T>(key: (x: T) => string) =>
+    (a: T, b: T) =>
+      key(a) < key(b) ? -1 : 1;
+  const entries = Object.entries(metadata).filter(([key]) => key !== INTEGRITY_KEY);
+  const hash = createHash("sha256");
+  hash.update(`${JSON.stringify([entries.sort(byKey(([key]) => key)), beside])}\n`);
+  for (const { name, dtype, shape, sha256 } of [...tensors].sort(byKey((t) => t.name))) {
+    hash.update(`${JSON.stringify([name, dtype, shape, sha256])}\n`);
+  }
   return hash.digest("hex");
 }
 

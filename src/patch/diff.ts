@@ -1,5 +1,10 @@
-/** @file Where the stored values of two tensors differ, by their bits. */
+/**
+ * @file Where the stored values of two tensors differ, by their bits, and the tensors of a patch file that hold it:
+ * `<name>.index` (gaps), `.old` and `.new`; without `.index` the values are those of the whole tensor.
+ */
 import { DTYPES, type DType } from "../torch/index.ts";
+import { encodeGaps } from "./gaps.ts";
+import type { Piece } from "./write.ts";
 
 export type Difference = {
   /** Flat indices of values that differ, ascending. */
@@ -32,6 +37,47 @@ export function differences(before: Uint8Array, after: Uint8Array, dtype: DType)
   const indices = new Uint32Array(count);
   for (let i = 0, at = 0; at < count; i++) if (a[i] !== b[i]) indices[at++] = i;
   return { indices, count };
+}
+
+/** A tensor before and after; which of both a patch keeps. */
+export type Change = {
+  name: string;
+  dtype: DType;
+  shape: readonly number[];
+  before: Uint8Array;
+  after: Uint8Array;
+};
+
+/**
+ * The pieces that hold a change. Whole tensors take over where indices no longer save anything, which is at 8/9 of float32
+ * values changed and 4/5 of 16-bit ones: from one half on, old and new values would take up to 16 bytes a changed weight.
+ */
+export function piecesOf(
+  { name, dtype, shape, before, after }: Change,
+  keep: readonly ("old" | "new")[] = ["old", "new"],
+): { pieces: Piece[]; changed: number } {
+  const { indices, count } = differences(before, after, dtype);
+  if (count === 0) return { pieces: [], changed: 0 };
+  const width = DTYPES[dtype].bytes;
+  const values = { old: before, new: after };
+  const gaps = encodeGaps(indices);
+  if (gaps.length + keep.length * width * count >= keep.length * before.length) {
+    const pieces = keep.map((part) => ({
+      name: `${name}.${part}`,
+      dtype,
+      shape,
+      bytes: values[part],
+    }));
+    return { pieces, changed: count };
+  }
+  const pieces: Piece[] = keep.map((part) => ({
+    name: `${name}.${part}`,
+    dtype,
+    shape: [count],
+    bytes: gatherBytes(values[part], indices, width),
+  }));
+  pieces.push({ name: `${name}.index`, dtype: "uint8", shape: [gaps.length], bytes: gaps });
+  return { pieces, changed: count };
 }
 
 /** The bytes of the values at these indices, in order. */

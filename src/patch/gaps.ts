@@ -1,35 +1,46 @@
-/** @file Ascending indices as gaps in LEB128: one byte an index when every hundredth value changed. */
+/** @file Ascending indices as gaps in LEB128: about one byte an index when every hundredth value changed. */
 
-export function encodeGaps(indices: readonly number[] | Uint32Array): Uint8Array {
-  const out = new Uint8Array(indices.length * 5);
+const SEVEN = 128;
+
+export function encodeGaps(indices: ArrayLike<number>): Uint8Array {
+  let length = 0;
+  forEachGap(indices, (gap) => {
+    for (length++; gap >= SEVEN; gap = Math.floor(gap / SEVEN)) length++;
+  });
+  const out = new Uint8Array(length);
   let at = 0;
-  let before = -1;
-  for (const index of indices) {
-    let gap = index - before - 1;
-    before = index;
-    while (gap >= 128) {
-      out[at++] = (gap & 127) | 128;
-      gap >>>= 7;
-    }
+  forEachGap(indices, (gap) => {
+    for (; gap >= SEVEN; gap = Math.floor(gap / SEVEN)) out[at++] = (gap % SEVEN) + SEVEN;
     out[at++] = gap;
-  }
-  return out.slice(0, at);
+  });
+  return out;
 }
 
-export function decodeGaps(bytes: Uint8Array): Uint32Array {
-  const out: number[] = [];
-  let before = -1;
-  for (let at = 0; at < bytes.length;) {
-    let gap = 0;
-    let shift = 0;
-    let byte: number;
-    do {
-      byte = bytes[at++] ?? 0;
-      gap += (byte & 127) * 2 ** shift;
-      shift += 7;
-    } while (byte & 128 && at < bytes.length);
-    before += gap + 1;
-    out.push(before);
+function forEachGap(indices: ArrayLike<number>, use: (gap: number) => void): void {
+  let next = 0;
+  for (let i = 0; i < indices.length; i++) {
+    use(indices[i]! - next);
+    next = indices[i]! + 1;
   }
-  return Uint32Array.from(out);
+}
+
+/** The indices of `encodeGaps`; an unfinished last gap is dropped. */
+export function decodeGaps(bytes: Uint8Array): Uint32Array {
+  let count = 0;
+  for (const byte of bytes) if (byte < SEVEN) count++;
+  const out = new Uint32Array(count);
+  let next = 0;
+  let gap = 0;
+  let unit = 1;
+  let at = 0;
+  for (const byte of bytes) {
+    gap += (byte % SEVEN) * unit;
+    unit *= SEVEN;
+    if (byte >= SEVEN) continue;
+    out[at++] = next + gap;
+    next += gap + 1;
+    gap = 0;
+    unit = 1;
+  }
+  return out;
 }

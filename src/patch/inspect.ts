@@ -1,9 +1,12 @@
 /** @file What a patch says of itself, whether it is whole, and how to make one that can be shipped. */
-import { gateError, inputError } from "../base/errors.ts";
-import { openModel, type SafetensorsEntry } from "../io/index.ts";
+import { accessSync, constants } from "node:fs";
+import { gateError, inputError, messageOf } from "../base/errors.ts";
+import { readError } from "../io/disk-error.ts";
+import { openModel } from "../io/index.ts";
 import { tidy } from "../torch/index.ts";
-import { changedTensors, requireBase } from "./apply.ts";
-import { openPatch, writePatchFile } from "./format.ts";
+import { openPatch, patchFile, type OpenPatch } from "./format.ts";
+import { changedTensors, patchedBytes, requireBase, requireIntact } from "./patched.ts";
+import { expectNewFile, writePatchFile } from "./write.ts";
 
 export type PatchSummary = {
   kind: "factors" | "sparse";
@@ -12,39 +15,55 @@ export type PatchSummary = {
   sha256: string;
   bytes: number;
   tensors: number;
+  /** The largest rank of factors; null for sparse patches. */
+  rank: number | null;
   changed: number;
   method: string;
   tool: string;
   base: string;
+  /** The hash of the base model, and of the model with the patch on it. */
+  base_sha256: string;
+  result_sha256: string;
   texts: number;
   settings: Record<string, unknown>;
 };
 
+/** What the patch at `path` says of itself; its content is not checked. */
 export async function inspectPatch(path: string): Promise<PatchSummary> {
   const patch = await openPatch(path);
   try {
-    const { kind, values, method, tool, base, texts, settings, changed } = patch.binding;
-    const tensors = changedTensors(patch).length;
-    return {
-      kind,
-      values,
-      path,
-      sha256: patch.sha256,
-      bytes: patch.bytes,
-      tensors,
-      changed,
-      method,
-      tool,
-      base: base.model,
-      texts: texts.length,
-      settings,
-    };
+    return summaryOf(patch);
   } finally {
     patch.close();
   }
 }
 
-/** Throws a gate failure (exit 1) for a patch that was changed, or, with a model, for one that does not belong to it. */
+const summaryOf = (patch: OpenPatch): PatchSummary => {
+  const { kind, values, method, tool, base, result, texts, settings, changed, rank } =
+    patch.binding;
+  return {
+    kind,
+    values,
+    path: patch.path,
+    sha256: patch.sha256,
+    bytes: patch.bytes,
+    tensors: changedTensors(patch).length,
+    rank: rank ?? null,
+    changed,
+    method,
+    tool,
+    base: base.model,
+    base_sha256: base.sha256,
+    result_sha256: result,
+    texts: texts.length,
+    settings,
+  };
+};
+
+/**
+ * Throws a gate failure (exit 1) for a patch that was changed, or, with a model, for one that does not belong to it or does not
+ * give the result it names. An undo file belongs to the model with the patch on it.
+ */
 export async function verifyPatch({
   patch: path,
   model,
@@ -52,26 +71,45 @@ export async function verifyPatch({
   patch: string;
   model?: string | undefined;
 }): Promise<PatchSummary> {
-  const patch = await openPatch(path);
+  const patch = await openForVerifying(path);
   try {
-    if (!patch.intact()) {
-      throw gateError(
-        `${path}: expected an unchanged patch, got one whose content does not match its SHA-256`,
-        { wayOut: "take the patch from where it was written" },
-      );
-    }
-    if (model !== undefined) {
-      const source = await openModel(model);
-      try {
-        await requireBase(patch, source);
-      } finally {
-        source.close();
-      }
-    }
+    requireIntact(patch, gateError);
+    if (model !== undefined) await verifyWith(patch, model);
+    return summaryOf(patch);
   } finally {
     patch.close();
   }
-  return inspectPatch(path);
+}
+
+/** A patch that is there but cannot be read as one has been changed: that is a finding, not a mistake of the caller. */
+async function openForVerifying(path: string): Promise<OpenPatch> {
+  try {
+    accessSync(patchFile(path), constants.R_OK);
+  } catch (error) {
+    throw readError(error, path, "a patch");
+  }
+  try {
+    return await openPatch(path);
+  } catch (error) {
+    throw gateError(messageOf(error), { cause: error });
+  }
+}
+
+async function verifyWith(patch: OpenPatch, model: string): Promise<void> {
+  const source = await openModel(model);
+  try {
+    const undo = patch.binding.values === "undo";
+    await requireBase(patch, source, { state: undo ? "merged" : "base", fail: gateError });
+    for (const name of changedTensors(patch)) {
+      try {
+        patchedBytes(patch, source, name, undo ? "old" : "new");
+      } catch (error) {
+        throw gateError(messageOf(error), { cause: error });
+      }
+    }
+  } finally {
+    source.close();
+  }
 }
 
 /** A sparse patch without old values: the one to ship, since what can be undone holds what was erased. */
@@ -82,30 +120,36 @@ export async function stripPatch({
   patch: string;
   out: string;
 }): Promise<PatchSummary> {
+  expectNewFile(out);
   const patch = await openPatch(path);
   try {
-    if (!patch.intact()) {
-      throw inputError(`${path}: expected an unchanged patch, got a tampered one`, {
-        wayOut: "take the patch from where it was written",
-      });
-    }
-    if (patch.binding.kind === "factors") {
-      throw inputError(`${path}: expected a sparse patch, got factors, which hold no old values`, {
-        wayOut: "ship it as it is",
-      });
-    }
-    const entries = patch.names
-      .filter((name) => !name.endsWith(".old"))
-      .map((name): SafetensorsEntry => {
-        const { dtype, shape } = tidy(() => {
+    requireIntact(patch);
+    requireNewValues(patch);
+    await writePatchFile(out, async (add) => {
+      for (const name of patch.names.filter((n) => !n.endsWith(".old"))) {
+        const { dtype, shape, bytes } = tidy(() => {
           const tensor = patch.tensor(name);
-          return { dtype: tensor.dtype, shape: tensor.shape };
+          return { dtype: tensor.dtype, shape: tensor.shape, bytes: tensor.bytes() };
         });
-        return { name, dtype, shape, bytes: () => tidy(() => patch.tensor(name).bytes()) };
-      });
-    await writePatchFile(out, entries, { ...patch.binding, values: "stripped" });
+        await add({ name, dtype, shape, bytes });
+      }
+      return { ...patch.binding, values: "stripped" };
+    });
   } finally {
     patch.close();
   }
   return inspectPatch(out);
+}
+
+function requireNewValues({ path, binding: { kind, values } }: OpenPatch): void {
+  if (kind === "factors") {
+    throw inputError(`${path}: expected a sparse patch, got factors, which hold no old values`, {
+      wayOut: "ship it as it is",
+    });
+  }
+  if (values === "undo") {
+    throw inputError(`${path}: expected a patch with new values, got an undo file`, {
+      wayOut: "strip the patch itself, and keep or destroy the undo file",
+    });
+  }
 }
