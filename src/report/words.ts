@@ -84,8 +84,14 @@ export const TARGET_MEANING: Readonly<Record<string, string>> = {
   given: "the level that was given on the command line",
 };
 
-/** How a text is held to the target: its own level is a mean over few tokens, so it has an allowance. */
-export const targetRule = (from: string): string =>
-  from === "reference" || from === "natural"
-    ? "Each text is held to its own level give or take one standard error (the bars of the texts hold it already); their mean must be reached without allowance."
-    : "Every text is held to this level.";
+const OWN_LEVEL =
+  "Each text is held to its own level give or take one standard error (the bars of the texts hold it already); their mean must be reached without allowance.";
+
+/** How a text is held to the target, and how their mean is: one text's level is a mean over few tokens. */
+export const TARGET_RULE: Readonly<Record<string, string>> = {
+  reference: OWN_LEVEL,
+  natural: OWN_LEVEL,
+  unseen:
+    "Each text is held to what nine in ten of the unseen texts keep to; their mean must reach the mean of the unseen texts, named here.",
+  given: "Every text is held to this level, and so is their mean.",
+};

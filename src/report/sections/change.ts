@@ -4,7 +4,7 @@ import type { Manifest } from "../../run/types.ts";
 import { facts, html, type Html, type Piece } from "../html.ts";
 import { bytes, figure, percent } from "../numbers.ts";
 import { section, type Section } from "../page.ts";
-import { TARGET_MEANING, targetRule } from "../words.ts";
+import { TARGET_MEANING, TARGET_RULE } from "../words.ts";
 
 type Patch = NonNullable<EraseResult["patch"]>;
 
@@ -19,7 +19,7 @@ export function changeSection(r: EraseResult, manifest: Manifest): Section {
     ["Method", html`<code>${r.method}</code>`],
     [
       "Aim",
-      `${r.target.from}: ${TARGET_MEANING[r.target.from] ?? ""} (tokens ${percent(r.target.memorization_accuracy)}, surprise ${figure(r.target.suffix_nll, 3)} nats). ${targetRule(r.target.from)}`,
+      `${r.target.from}: ${TARGET_MEANING[r.target.from] ?? ""} (tokens ${percent(r.target.memorization_accuracy)}, surprise ${figure(r.target.suffix_nll, 3)} nats). ${TARGET_RULE[r.target.from] ?? ""}`,
     ],
     [
       "Where it wrote",
