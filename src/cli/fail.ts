@@ -1,5 +1,7 @@
 /** @file From anything thrown to a message on stderr and an exit code. */
 
+import { writeError } from "../io/disk-error.ts";
+
 /** Prints the error for the user and returns the exit code; a stack only for what we did not foresee, or with DEBUG set. */
 export function fail(error: unknown): number {
   const { message, exitCode, stack } = read(error);
@@ -36,6 +38,10 @@ function read(error: unknown): {
       exitCode: 3,
       stack,
     };
+  }
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    const path = "path" in error ? String(error.path) : "the run directory";
+    return { message: writeError(error, path).message, exitCode: 3, stack };
   }
   if (error.name === "DivergedError") {
     return { message: `${message}\n  → lower --lr`, exitCode: 1, stack };

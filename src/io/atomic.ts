@@ -3,13 +3,26 @@
  * A crash at any point leaves the old content (or nothing), never a torn file.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, rmdir, type FileHandle } from "node:fs/promises";
+import { mkdirSync, statSync } from "node:fs";
+import { open, readdir, rename, rm, rmdir, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { inputError } from "../base/errors.ts";
-import { isMissing, writeError } from "./disk-error.ts";
+import { codeOf, isMissing, writeError } from "./disk-error.ts";
 
 const sibling = (path: string): string =>
   join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+
+/** Makes a folder and those on the way to it; unlike Node's `recursive`, a read-only disk is not reported as ENOENT. */
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (codeOf(error) === "EEXIST" && statSync(path).isDirectory()) return;
+    if (codeOf(error) !== "ENOENT" || dirname(path) === path) throw error;
+    makeFolder(dirname(path));
+    makeFolder(path);
+  }
+}
 
 /** Flushes a folder's entries to the disk, so that a rename in it survives a power cut. */
 export async function syncFolder(path: string): Promise<void> {
@@ -30,7 +43,7 @@ export async function writeAtomic<T>(
   const target = resolve(path);
   const temporary = sibling(target);
   try {
-    await mkdir(dirname(target), { recursive: true });
+    makeFolder(dirname(target));
     const file = await open(temporary, "wx", mode);
     let result: T;
     try {
@@ -88,7 +101,7 @@ export async function writeFolderAtomic(
   const target = resolve(path);
   const temporary = sibling(target);
   try {
-    await mkdir(temporary, { recursive: true });
+    makeFolder(temporary);
     await fill(temporary);
     await syncFolder(temporary);
     await rmdir(target).catch((error: unknown) => {

@@ -4,7 +4,8 @@
  */
 import { environmentError, inputError, messageOf, UnreciteError } from "../base/errors.ts";
 
-const codeOf = (error: unknown): string =>
+/** The code of a file system error, "" of any other. */
+export const codeOf = (error: unknown): string =>
   typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
 
 /** True when `error` says that a path does not exist. */

@@ -3,7 +3,7 @@
  * Only what we read is fetched: JSON, safetensors, tokenizer files. A cached revision is used without the network.
  */
 import { createWriteStream, existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm, symlink } from "node:fs/promises";
+import { readFile, rename, rm, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -15,7 +15,7 @@ import {
   modelInfo,
 } from "@huggingface/hub";
 import { environmentError, inputError, messageOf, UnreciteError } from "../base/errors.ts";
-import { writeFileAtomic } from "./atomic.ts";
+import { makeFolder, writeFileAtomic } from "./atomic.ts";
 import { INDEX, SINGLE } from "./checkpoint.ts";
 import { writeError } from "./disk-error.ts";
 
@@ -114,7 +114,7 @@ async function fetchSnapshot(
       if (content === null) throw new Error(`${file.path} is listed but not there`);
       await save(content, blob);
     }
-    await mkdir(dirname(link), { recursive: true });
+    makeFolder(dirname(link));
     await rm(link, { force: true });
     await symlink(relative(dirname(link), blob), link);
   }
@@ -124,7 +124,7 @@ async function fetchSnapshot(
 
 async function save(content: Blob, path: string): Promise<void> {
   const incomplete = `${path}.${process.pid}.incomplete`;
-  await mkdir(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   try {
     await pipeline(Readable.fromWeb(content.stream() as never), createWriteStream(incomplete));
     await rename(incomplete, path);

@@ -2,6 +2,7 @@
 export * from "./atomic.ts";
 export { openCheckpoint, type Checkpoint, type Shard } from "./checkpoint.ts";
 export { writeCheckpoint, type WriteCheckpointOptions } from "./checkpoint-write.ts";
+export { readError, writeError } from "./disk-error.ts";
 export { gpt2Decoder } from "./gpt2-vocabulary.ts";
 export * from "./hash.ts";
 export { modelHash, openModel, type ModelSource } from "./model-source.ts";

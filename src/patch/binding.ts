@@ -19,7 +19,7 @@ export const binding = z.object({
     /** SHA-256 of the stored bytes of every tensor of the base model. */
     tensors: z.record(z.string(), z.string()),
   }),
-  /** Salted hashes of the forget texts. */
+  /** Salted hashes of the forget texts. Every run has its own salt: the seal covers them, the hash of the patch does not. */
   texts: z.array(z.string()),
   /** SHA-256 of the bytes of every changed tensor after the patch. */
   merged: z.record(z.string(), z.string()),
@@ -33,9 +33,11 @@ export const binding = z.object({
 });
 export type Binding = z.infer<typeof binding>;
 
-/** Metadata entries of a patch file: the binding, and the hash of everything. */
+/** Metadata entries of a patch file: the binding but for the texts, the texts, the hash of the patch, and the seal on it all. */
 export const METADATA_KEY = "unrecite";
+export const TEXTS_KEY = "unrecite.texts";
 export const INTEGRITY_KEY = "unrecite.sha256";
+export const SEAL_KEY = "unrecite.seal";
 
 /** What the hash of everything covers of one tensor. */
 export type TensorDigest = {
@@ -45,8 +47,39 @@ export type TensorDigest = {
   sha256: string;
 };
 
-/** SHA-256 over the metadata (but for this very hash), the files beside, and every tensor in name order. */
-export function integrity(
+/** Metadata of a patch, and its hash: the same for the same weights and settings, whatever salt the run drew. */
+export function sealed(
+  { texts, ...binding }: Binding,
+  beside: readonly string[],
+  tensors: readonly TensorDigest[],
+): { metadata: Record<string, string>; hash: string } {
+  const metadata = {
+    format: "pt",
+    [METADATA_KEY]: JSON.stringify(binding),
+    [TEXTS_KEY]: JSON.stringify(texts),
+  };
+  const hash = patchHash(metadata, beside, tensors);
+  return {
+    hash,
+    metadata: { ...metadata, [INTEGRITY_KEY]: hash, [SEAL_KEY]: seal(hash, metadata[TEXTS_KEY]) },
+  };
+}
+
+/** Whether metadata, files beside and tensors are those that were written. */
+export function isIntact(
+  metadata: Readonly<Record<string, string>>,
+  beside: readonly string[],
+  tensors: readonly TensorDigest[],
+): boolean {
+  const hash = patchHash(metadata, beside, tensors);
+  return metadata[INTEGRITY_KEY] === hash && metadata[SEAL_KEY] === seal(hash, metadata[TEXTS_KEY]);
+}
+
+const seal = (hash: string, texts: string | undefined): string =>
+  createHash("sha256").update(`${hash}\n${texts}`).digest("hex");
+
+/** SHA-256 over the metadata (but for hash, seal and texts), the files beside, and every tensor in name order. */
+function patchHash(
   metadata: Readonly<Record<string, string>>,
   beside: readonly string[],
   tensors: readonly TensorDigest[],
@@ -55,7 +88,8 @@ export function integrity(
     <T>(key: (x: T) => string) =>
     (a: T, b: T) =>
       key(a) < key(b) ? -1 : 1;
-  const entries = Object.entries(metadata).filter(([key]) => key !== INTEGRITY_KEY);
+  const apart = [TEXTS_KEY, INTEGRITY_KEY, SEAL_KEY];
+  const entries = Object.entries(metadata).filter(([key]) => !apart.includes(key));
   const hash = createHash("sha256");
   hash.update(`${JSON.stringify([entries.sort(byKey(([key]) => key)), beside])}\n`);
   for (const { name, dtype, shape, sha256 } of [...tensors].sort(byKey((t) => t.name))) {
@@ -73,7 +107,8 @@ export function parseBinding(path: string, metadata: Readonly<Record<string, str
       { wayOut: "name the patch that erase wrote" },
     );
   }
-  const parsed = binding.safeParse(safeJson(text));
+  const texts = safeJson(metadata[TEXTS_KEY] ?? "");
+  const parsed = binding.safeParse({ ...(safeJson(text) as object | undefined), texts });
   if (parsed.success) return parsed.data;
   const first = parsed.error.issues[0]!;
   throw inputError(

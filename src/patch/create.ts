@@ -39,7 +39,6 @@ export async function writeFactors(
   folder: string,
   source: ModelSource,
   factors: ReadonlyMap<string, Factor>,
-  _merged: unknown,
   about: About,
   { dtype = "float32", transposed = false }: { dtype?: DType; transposed?: boolean } = {},
 ): Promise<PatchInfo> {

@@ -2,10 +2,9 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { inputError } from "../base/errors.ts";
-import { readError } from "../io/disk-error.ts";
-import { openCheckpointFile, sha256OfTensor } from "../io/index.ts";
+import { readError, openCheckpointFile, sha256OfTensor } from "../io/index.ts";
 import { tidy, type Tensor } from "../torch/index.ts";
-import { INTEGRITY_KEY, integrity, parseBinding, type Binding } from "./binding.ts";
+import { INTEGRITY_KEY, isIntact, parseBinding, type Binding } from "./binding.ts";
 
 export const ADAPTER_FILE = "adapter_model.safetensors";
 export const ADAPTER_CONFIG = "adapter_config.json";
@@ -63,7 +62,7 @@ export async function openPatch(path: string): Promise<OpenPatch> {
       names,
       bytes: statSync(file).size + beside.reduce((sum, text) => sum + Buffer.byteLength(text), 0),
       tensor,
-      intact: () => integrity(opened.metadata, beside, names.map(digest)) === stored,
+      intact: () => isIntact(opened.metadata, beside, names.map(digest)),
       sha256: stored,
       close: () => opened.close(),
     };

@@ -1,8 +1,7 @@
 /** @file What a patch says of itself, whether it is whole, and how to make one that can be shipped. */
 import { accessSync, constants } from "node:fs";
 import { gateError, inputError, messageOf } from "../base/errors.ts";
-import { readError } from "../io/disk-error.ts";
-import { openModel } from "../io/index.ts";
+import { readError, openModel } from "../io/index.ts";
 import { tidy } from "../torch/index.ts";
 import { openPatch, patchFile, type OpenPatch } from "./format.ts";
 import { changedTensors, patchedBytes, requireBase, requireIntact } from "./patched.ts";

@@ -3,26 +3,21 @@
  * so values wait in a nameless file beside the target: a kill at any point leaves nothing of them.
  */
 import { existsSync } from "node:fs";
-import { mkdir, open, readdir, rename, rm, type FileHandle } from "node:fs/promises";
+import { open, readdir, rename, rm, type FileHandle } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { basename, dirname, join, resolve } from "node:path";
 import { inputError } from "../base/errors.ts";
-import { writeError } from "../io/disk-error.ts";
 import {
+  makeFolder,
   sha256,
+  writeError,
   writeFileAtomic,
   writeFolderAtomic,
   writeSafetensors,
   type SafetensorsEntry,
 } from "../io/index.ts";
 import type { DType } from "../torch/index.ts";
-import {
-  INTEGRITY_KEY,
-  integrity,
-  METADATA_KEY,
-  type Binding,
-  type TensorDigest,
-} from "./binding.ts";
+import { sealed, type Binding, type TensorDigest } from "./binding.ts";
 import { ADAPTER_CONFIG, ADAPTER_FILE } from "./format.ts";
 
 export type Piece = { name: string; dtype: DType; shape: readonly number[]; bytes: Uint8Array };
@@ -56,9 +51,8 @@ export async function writePatchFile(
       digests.push({ ...tensor, sha256: sha256(bytes) });
       entries.push({ ...tensor, bytes: () => readAt(spool, begin, bytes.length) });
     });
-    const metadata = { format: "pt", [METADATA_KEY]: JSON.stringify(binding) };
-    const hash = integrity(metadata, beside, digests);
-    await writeSafetensors(file, entries, { metadata: { ...metadata, [INTEGRITY_KEY]: hash } });
+    const { metadata, hash } = sealed(binding, beside, digests);
+    await writeSafetensors(file, entries, { metadata });
     return hash;
   } catch (error) {
     throw writeError(error, file);
@@ -71,7 +65,7 @@ async function openSpool(file: string): Promise<FileHandle> {
   const target = resolve(file);
   const path = hidden(target, "spool");
   try {
-    await mkdir(dirname(target), { recursive: true });
+    makeFolder(dirname(target));
     const spool = await open(path, "wx+", 0o600);
     await rm(path);
     return spool;

@@ -7,16 +7,15 @@ import {
   appendFileSync,
   closeSync,
   existsSync,
-  mkdirSync,
   openSync,
   readFileSync,
   rmSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { inputError } from "../base/errors.ts";
-import { writeFileAtomic, writeJsonAtomic } from "../io/index.ts";
+import { makeFolder, writeError, writeFileAtomic, writeJsonAtomic } from "../io/index.ts";
 import { chainHead, parseEvents } from "./events.ts";
 import type { Manifest, TextLine } from "./types.ts";
 
@@ -46,7 +45,11 @@ export function openRun(path: string, { resume = false }: { resume?: boolean } =
       wayOut: `choose another --run, or go on with --resume ${path}`,
     });
   }
-  mkdirSync(path, { recursive: true });
+  try {
+    makeFolder(resolve(path));
+  } catch (error) {
+    throw writeError(error, path);
+  }
   const unlock = lock(file("lock"), path);
   const salt = saltIn(file("salt"));
   let head = resume ? repairEvents(file("events.jsonl")) : null;

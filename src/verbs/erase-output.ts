@@ -18,7 +18,7 @@ import { disposeAll, keep, tidy, toDType, type DType, type Tensor } from "../tor
 import type { LoopOutcome } from "../unlearn/erase-loop.ts";
 import type { MethodSettings } from "../unlearn/methods/index.ts";
 import type { Prepared } from "../unlearn/prepare.ts";
-import { mergeFactors, type FactorsWriter } from "../unlearn/writers/factors.ts";
+import type { FactorsWriter } from "../unlearn/writers/factors.ts";
 import type { EraseValues } from "./erase.ts";
 import type { RunFiles } from "./run-files.ts";
 import { toolVersion } from "./session.ts";
@@ -90,29 +90,13 @@ function writePatch(
     return writeSparse(path, measured.source, (name) => prepared.writer.merged(name), about);
   }
   const { directions, factors } = prepared.writer as FactorsWriter;
-  const dtype = values.patchDtype as DType;
   const pairs = new Map<string, Factor>(
     [...factors].map(([name, b]) => [name, { u: directions.get(name)!, b }]),
   );
-  const transposed = new Set(
-    measured.arch.linears.filter((l) => l.transposed === true).map((l) => l.name),
-  );
-  // merged from the factors as they are stored, so that whoever applies the patch gets these very values
-  const merged = (parameter: string): Tensor | undefined => {
-    const name = parameter.replace(/\.weight$/, "");
-    const pair = parameter.endsWith(".weight") ? pairs.get(name) : undefined;
-    if (pair === undefined) return undefined;
-    return tidy(() => {
-      const stored = (x: Tensor) => toDType(toDType(x, dtype), "float32");
-      return mergeFactors(
-        measured.source.tensor(parameter),
-        stored(pair.b),
-        stored(pair.u),
-        transposed.has(name),
-      );
-    });
-  };
-  return writeFactors(path, measured.source, pairs, merged, about, { dtype });
+  return writeFactors(path, measured.source, pairs, about, {
+    dtype: values.patchDtype as DType,
+    transposed: measured.arch.linears.some((layer) => layer.transposed === true),
+  });
 }
 
 async function writeMerged(
