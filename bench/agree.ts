@@ -14,10 +14,11 @@ type Level = { exact_match: number; suffix_nll: number };
 const RUN = "runs/quickstart";
 
 export async function agree(): Promise<Row[]> {
-  if (!existsSync(join(RUN, "summary.json")))
+  if (!existsSync(join(RUN, "summary.json"))) {
     throw environmentError(`${RUN}: expected the quickstart's files, got none`, {
       wayOut: "run: npm run quickstart",
     });
+  }
   const source = await openModel(join(RUN, "target"));
   const tokenizer = await source.tokenizer();
   const texts = await readAllTexts(join(RUN, "forget.jsonl"));

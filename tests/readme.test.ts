@@ -36,11 +36,13 @@ for (const line of lines) {
       "--recipe",
       ...Object.keys(command.flags ?? {}).map(flagName),
     ]);
-    for (const word of words.filter((w) => w.startsWith("--")))
+    for (const word of words.filter((w) => w.startsWith("--"))) {
       assert.ok(known.has(word), `${words[1]} ${word}`);
+    }
     for (const [key, flag] of Object.entries(command.flags ?? {})) {
-      if (flag.required)
+      if (flag.required) {
         assert.ok(words.includes(flagName(key)), `${words[1]} needs ${flagName(key)}`);
+      }
     }
   });
 }

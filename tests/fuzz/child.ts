@@ -5,6 +5,7 @@
 import { writeSync } from "node:fs";
 import { parseSchema, type Arg } from "../../scripts/schema.ts";
 import { GUARDED, OPS, type OpName } from "../../src/torch/ops.list.ts";
+import type { Tensor } from "../../src/torch/index.ts";
 import {
   call,
   disposeAll,
@@ -13,7 +14,6 @@ import {
   setMemoryLimit,
   tensor,
   tidy,
-  Tensor,
   toDType,
 } from "../../src/torch/index.ts";
 import { native } from "../../src/torch/native.ts";
@@ -69,14 +69,17 @@ function valueFor(r: Random, { type }: Arg, near: boolean, pool: Tensor[]): unkn
   if (!near && r() < 0.3) return pick(r, ODD);
   const base = type.replace(/\?$/, "").replace(/\[\d*\]$/, "");
   const one = (): unknown => {
-    if (base.startsWith("Tensor"))
+    if (base.startsWith("Tensor")) {
       return r() < 0.7 && pool.length > 0 ? pick(r, pool) : someTensor(r);
-    if (base === "int" || base === "SymInt")
+    }
+    if (base === "int" || base === "SymInt") {
       return near
         ? Math.floor(r() * 5) - 1
         : Math.floor((r() - 0.5) * 2 ** pick(r, [3, 10, 33, 60]));
-    if (base === "float" || base === "Scalar")
+    }
+    if (base === "float" || base === "Scalar") {
       return near ? r() * 4 - 1 : pick(r, [0, -1, 1e30, NaN, Infinity]);
+    }
     if (base === "bool") return r() < 0.5;
     if (base === "ScalarType") return pick(r, DTYPES);
     if (base === "Device") return "cpu";
