@@ -52,12 +52,13 @@ function slices({ values, rows, columns }: Matrix, by: "row" | "column", bits: n
   const fields = new Uint32Array(largest.buffer);
   const exponents = Array.from(fields, (field) => Math.max(field >>> 23, 1) - 126);
   const up = Float64Array.from(exponents, (e) => power(bits - e));
+  const unit = power(bits);
   const high = new Float64Array(values.length);
   const low = new Float64Array(values.length);
   for (let i = 0; i < values.length; i++) {
     const scaled = values[i]! * up[lineOf(i)]!;
     high[i] = Math.round(scaled);
-    low[i] = Math.round((scaled - high[i]!) * power(bits));
+    low[i] = Math.round((scaled - high[i]!) * unit);
   }
   return { high, low, scale: Float64Array.from(exponents, (e) => power(e)) };
 }
