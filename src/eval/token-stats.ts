@@ -48,13 +48,12 @@ export async function tokenStats(
   windows: readonly Window[],
   { batchSize = 16, spread = true, signal, onBatch }: ScoreOptions = {},
 ): Promise<TokenStats[]> {
-  // Windows of like length share a batch: less padding, same numbers.
-  const order = windows
-    .map((_, i) => i)
-    .sort((a, b) => windows[b]!.ids.length - windows[a]!.ids.length || a - b);
   const result = new Array<TokenStats>(windows.length);
-  for (let from = 0; from < order.length; from += batchSize) {
-    const members = order.slice(from, from + batchSize);
+  let done = 0;
+  for (const members of batchesOf(
+    windows.map((x) => x.ids.length),
+    batchSize,
+  )) {
     const stats = scoreBatch(
       arch,
       w,
@@ -62,10 +61,35 @@ export async function tokenStats(
       spread,
     );
     members.forEach((i, k) => (result[i] = stats[k]!));
-    onBatch?.(Math.min(windows.length, from + batchSize));
+    onBatch?.((done += members.length));
     await breathe(signal);
   }
   return result;
+}
+
+/** Share of a batch's positions that may be padding, once it has enough rows for full GEMM speed. */
+const PADDING = 0.15;
+const ENOUGH_ROWS = 512;
+
+/** Windows of like length share a batch, longest first: less padding, same numbers. */
+export function batchesOf(lengths: readonly number[], most: number): number[][] {
+  const order = lengths.map((_, i) => i).sort((a, b) => lengths[b]! - lengths[a]! || a - b);
+  const batches: number[][] = [];
+  let used = 0; // tokens of the last batch
+  for (const i of order) {
+    const last = batches.at(-1);
+    const width = last === undefined ? 0 : lengths[last[0]!]!;
+    const positions = width * ((last?.length ?? 0) + 1);
+    const padded = positions > ENOUGH_ROWS && used + lengths[i]! < (1 - PADDING) * positions;
+    if (last === undefined || last.length === most || padded) {
+      batches.push([i]);
+      used = lengths[i]!;
+    } else {
+      last.push(i);
+      used += lengths[i]!;
+    }
+  }
+  return batches;
 }
 
 function scoreBatch(
