@@ -1,7 +1,7 @@
 /** @file The values that a patch gives a model's tensors, and whether patch and model belong together. */
 import { inputError, type UnreciteError } from "../base/errors.ts";
 import { sha256, type ModelSource } from "../io/index.ts";
-import { DTYPES, fromBytes, keep, tidy, type Tensor } from "../torch/index.ts";
+import { DTYPES, fromBytes, tidy, type Tensor } from "../torch/index.ts";
 import { LAYER } from "./adapter.ts";
 import { factorBytes } from "./create.ts";
 import { scatterBytes } from "./diff.ts";
@@ -55,7 +55,7 @@ function rewritten(
   return bytes;
 }
 
-/** The patched tensor, for use in memory; undefined when the patch does not touch it. */
+/** The patched tensor, for use in memory, in the caller's scope; undefined when the patch does not touch it. */
 export function patchedTensor(
   patch: OpenPatch,
   source: ModelSource,
@@ -63,7 +63,7 @@ export function patchedTensor(
 ): Tensor | undefined {
   if (!Object.hasOwn(patch.binding.merged, name)) return undefined;
   const { shape, dtype } = source.info(name);
-  return tidy(() => keep(fromBytes(patchedBytes(patch, source, name), shape, dtype)));
+  return fromBytes(patchedBytes(patch, source, name), shape, dtype);
 }
 
 /** Refuses a damaged patch. */

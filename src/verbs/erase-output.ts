@@ -133,7 +133,6 @@ export async function patchedWeights(
         const value = patchedTensor(patch, base.source, name);
         if (value === undefined) return;
         changed.set(name, keep(toDType(value, base.dtype)));
-        if (changed.get(name) !== value) value.dispose();
       });
     }
     return {

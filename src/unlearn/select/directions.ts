@@ -29,8 +29,10 @@ export const directions: Selector = {
     const found = new Map<string, Tensor>();
     const visit: Parameters<typeof eachBlockMoments>[3] = (block, moments) => {
       for (const [name, [ordinary, forget]] of moments) {
+        const layers = linearsReading(input, block, name);
+        if (layers.length === 0) continue; // out of scope
         const u = tidy(() => keep(scaled(ordinary!, forget!, rank, ridge)));
-        for (const l of linearsReading(input, block, name)) found.set(l, u);
+        for (const l of layers) found.set(l, u);
       }
     };
     await eachBlockMoments(arch, weights, corpora, visit, {
