@@ -44,7 +44,7 @@ export function summarise(
 ): MetricValue {
   const metric = metricNamed(name);
   const better = directionOf(metric, set);
-  if (metric.over === "pooled") return { ...pooled(stats), better };
+  if (metric.over === "pooled") return { ...pooled(stats.map(sumOf)), better };
   if (metric.over === "max") {
     return {
       value: values.reduce((a, b) => Math.max(a, b), -Infinity),
@@ -80,16 +80,21 @@ export function meanOf(values: readonly number[]): {
   return { value, n, stderr: Math.sqrt(variance / n) };
 }
 
-/** exp of the mean nll over tokens; standard error by the delta method, texts as the independent units. */
-function pooled(stats: readonly TokenStats[]): { value: number; n: number; stderr: number | null } {
-  const sums = stats.map((s) => -s.logProbability.reduce((a, b) => a + b, 0));
-  const counts = stats.map((s) => s.logProbability.length);
-  const n = counts.reduce((a, b) => a + b, 0);
-  const mean = sums.reduce((a, b) => a + b, 0) / n;
+type Sum = { readonly nll: number; readonly count: number };
+
+const sumOf = (s: TokenStats): Sum => ({
+  nll: -s.logProbability.reduce((a, b) => a + b, 0),
+  count: s.logProbability.length,
+});
+
+/** exp of the mean nll over tokens; standard error by the delta method, windows as the independent units. */
+function pooled(sums: readonly Sum[]): { value: number; n: number; stderr: number | null } {
+  const n = sums.reduce((total, s) => total + s.count, 0);
+  const mean = sums.reduce((total, s) => total + s.nll, 0) / n;
   const value = Math.exp(mean);
-  if (stats.length < 2) return { value, n, stderr: null };
-  const k = stats.length;
-  const residual = sums.reduce((a, s, i) => a + (s - mean * counts[i]!) ** 2, 0) / (k - 1);
+  const k = sums.length;
+  if (k < 2) return { value, n, stderr: null };
+  const residual = sums.reduce((a, s) => a + (s.nll - mean * s.count) ** 2, 0) / (k - 1);
   return { value, n, stderr: value * (Math.sqrt(residual * k) / n) };
 }
 
@@ -102,44 +107,39 @@ export function quantile(values: readonly number[], q: number): number {
   return sorted[low]! + (at - low) * (sorted[high]! - sorted[low]!);
 }
 
-/** The same numbers from values that pass by: keeps one number a text and metric, and two sums a text for pooled ones. */
+/** The same numbers from values that pass by: keeps one number a text and metric, and two sums a window for pooled ones. */
 export function summariseStream(
   names: readonly string[],
   set: SetName,
 ): {
   add: (stats: readonly TokenStats[], rows: readonly TextMetrics[]) => void;
-  addValues: (row: TextMetrics) => void;
+  /** A text measured before, of so many scored tokens. */
+  addRow: (row: TextMetrics, tokens: number) => void;
   result: () => Record<string, MetricValue>;
 } {
   const values = new Map(names.map((n) => [n, [] as number[]]));
-  const windows: { sum: number; count: number }[] = [];
+  const sums: Sum[] = [];
   const addValues = (row: TextMetrics) => {
     for (const [name, list] of values) list.push(row[name]!);
   };
   return {
     add(stats, rows) {
-      for (const s of stats) {
-        windows.push({
-          sum: -s.logProbability.reduce((a, b) => a + b, 0),
-          count: s.logProbability.length,
-        });
-      }
+      for (const s of stats) sums.push(sumOf(s));
       rows.forEach(addValues);
     },
-    addValues,
-    result: () => {
-      const n = windows.reduce((total, w) => total + w.count, 0);
-      const mean = windows.reduce((total, w) => total + w.sum, 0) / n;
-      return Object.fromEntries(
+    addRow(row, tokens) {
+      const nll = tokens * Math.log(row["perplexity"] ?? NaN);
+      sums.push({ nll, count: tokens });
+      addValues(row);
+    },
+    result: () =>
+      Object.fromEntries(
         names.map((name) => {
           const metric = metricNamed(name);
-          if (metric.over !== "pooled") return [name, summarise(name, values.get(name)!, [], set)];
-          return [
-            name,
-            { value: Math.exp(mean), n, stderr: null, better: directionOf(metric, set) },
-          ];
+          return metric.over === "pooled"
+            ? [name, { ...pooled(sums), better: directionOf(metric, set) }]
+            : [name, summarise(name, values.get(name)!, [], set)];
         }),
-      );
-    },
+      ),
   };
 }

@@ -4,23 +4,17 @@
  */
 import { inputError, unknownName } from "../base/errors.ts";
 import { resolveFlags, type Options } from "../base/flags.ts";
-import {
-  METRIC_NAMES,
-  metricNamed,
-  perText,
-  summariseStream,
-  tokenStats,
-  type AuditResult,
-  type MetricValue,
-} from "../eval/index.ts";
-import { readTexts, type TextRecord } from "../io/index.ts";
-import { loadModel, type Model } from "../models/index.ts";
+import { METRIC_NAMES, metricNamed, summariseStream, type AuditResult } from "../eval/index.ts";
+import { loadModel } from "../models/index.ts";
 import { AUDIT } from "./flags.ts";
+import { measurePage, noText, pagesOf } from "./pages.ts";
 import { openSession } from "./session.ts";
-import { toSet } from "./sets.ts";
 
 /** A text's row, as it is found. */
-export type AuditRow = { id: string; windows: number } & Record<string, number | string>;
+export type AuditRow = { id: string; windows: number; tokens: number } & Record<
+  string,
+  number | string
+>;
 export type AuditHooks = {
   signal?: AbortSignal | undefined;
   onRow?: ((row: AuditRow, content: string) => void) | undefined;
@@ -30,7 +24,6 @@ export type AuditHooks = {
   known?: ReadonlyMap<string, AuditRow>;
 };
 
-const PAGE = 256; // texts measured at once
 const RANKED_BY = "memorization_accuracy";
 
 export async function audit(
@@ -56,34 +49,38 @@ export async function audit(
     ranked.push(row);
     if (ranked.length >= 2 * values.top) ranked = worst(ranked, values.top);
   };
+  const cut = {
+    prefix: values.prefixTokens,
+    suffix: values.suffixTokens,
+    textField: values.textField,
+  };
+  const how = { name: "texts", spec: values.texts, cut, metrics, signal: hooks.signal };
   try {
-    for await (const page of pages(
-      readTexts(values.texts, { textField: values.textField }),
-      PAGE,
-    )) {
-      const fresh = page.filter((r) => !hooks.known?.has(r.id));
-      for (const r of page) {
+    for await (const records of pagesOf(values.texts, cut)) {
+      const fresh = records.filter((r) => !hooks.known?.has(r.id));
+      for (const r of records) {
         const row = hooks.known?.get(r.id);
         if (row !== undefined) {
-          sums.addValues(row as Record<string, number>);
+          sums.addRow(row as Record<string, number>, row.tokens);
           take(row);
         }
       }
       if (fresh.length > 0) {
-        count.skipped += await measurePage(model, fresh, values, metrics, sums, take, hooks);
+        const { set, stats, rows } = await measurePage(model, model.weights, fresh, how);
+        sums.add(stats, rows);
+        count.skipped += set.skipped.length;
+        rows.forEach((values, i) => {
+          const own = set.windows.filter((w) => w.text === i);
+          const tokens = own.reduce((n, w) => n + w.scored.length, 0);
+          const row: AuditRow = { id: set.ids[i]!, windows: own.length, tokens, ...values };
+          hooks.onRow?.(row, set.contents[i]!);
+          take(row);
+        });
       }
-      hooks.onEvent?.({
-        type: "phase",
-        name: "auditing",
-        done: count.texts + count.skipped,
-        total: NaN,
-      });
+      const done = count.texts + count.skipped;
+      hooks.onEvent?.({ type: "phase", name: "auditing", done, total: NaN });
     }
-    if (count.texts === 0) {
-      throw inputError(`${values.texts}: expected a text of 8 tokens or more, got none`, {
-        wayOut: "give longer texts",
-      });
-    }
+    if (count.texts === 0) throw noText(values.texts, count.skipped);
     return {
       schema: "unrecite/audit/v1",
       model: values.model,
@@ -100,54 +97,6 @@ export async function audit(
   }
 }
 
-type Sums = {
-  add: (stats: Parameters<typeof perText>[0], rows: readonly Record<string, number>[]) => void;
-  addValues: (row: Record<string, number>) => void;
-  result: () => Record<string, MetricValue>;
-};
-
-/** Measures one page; returns how many of its texts were too short. */
-async function measurePage(
-  model: Model,
-  page: readonly TextRecord[],
-  values: { prefixTokens: number; suffixTokens: number; texts: string },
-  metrics: readonly string[],
-  sums: Sums,
-  take: (row: AuditRow) => void,
-  hooks: AuditHooks,
-): Promise<number> {
-  const set = await toSet(
-    "texts",
-    values.texts,
-    page,
-    model,
-    { prefix: values.prefixTokens, suffix: values.suffixTokens },
-    { allowNone: true },
-  );
-  const spread = metrics.some((m) => m === "entropy" || m === "rank");
-  const stats = await tokenStats(model.arch, model.weights, set.windows, {
-    spread,
-    signal: hooks.signal,
-  });
-  const rows = perText(
-    stats,
-    set.windows.map((w) => w.text),
-    set.ids.length,
-    metrics,
-  ).map((r) => r!);
-  sums.add(stats, rows);
-  rows.forEach((row, i) => {
-    const full: AuditRow = {
-      id: set.ids[i]!,
-      windows: set.windows.filter((w) => w.text === i).length,
-      ...row,
-    };
-    hooks.onRow?.(full, set.contents[i]!);
-    take(full);
-  });
-  return set.skipped.length;
-}
-
 const worst = (rows: AuditRow[], top: number): AuditRow[] =>
   [...rows]
     .sort(
@@ -157,18 +106,6 @@ const worst = (rows: AuditRow[], top: number): AuditRow[] =>
         (a.id < b.id ? -1 : 1),
     )
     .slice(0, top);
-
-async function* pages<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
-  let page: T[] = [];
-  for await (const item of items) {
-    page.push(item);
-    if (page.length === size) {
-      yield page;
-      page = [];
-    }
-  }
-  if (page.length > 0) yield page;
-}
 
 /** recited, none, or <metric><op><number>: which rows make the command exit 1. */
 export function parseGate(text: string): ((row: Record<string, unknown>) => boolean) | null {

@@ -5,9 +5,9 @@ import { METRIC_NAMES, metricNamed, type EvaluateResult } from "../eval/index.ts
 import { loadModel } from "../models/index.ts";
 import { patchedWeights } from "./erase-output.ts";
 import { EVALUATE } from "./flags.ts";
-import { measureSet } from "./measure.ts";
+import { measureStream } from "./pages.ts";
 import { openSession } from "./session.ts";
-import { HELDOUT_CUT, readSet } from "./sets.ts";
+import { HELDOUT_CUT } from "./sets.ts";
 
 export type EvaluateHooks = {
   signal?: AbortSignal | undefined;
@@ -38,23 +38,16 @@ export async function evaluate(
   try {
     const result: Record<string, unknown> = { schema: "unrecite/evaluate/v1" };
     for (const role of roles) {
-      const cut =
+      const lengths =
         role === "heldout"
           ? HELDOUT_CUT
           : { prefix: values.prefixTokens, suffix: values.suffixTokens };
-      const set = await readSet(role, values[role]!, model, {
-        ...cut,
-        textField: values.textField,
-      });
-      const onBatch = (done: number, total: number) =>
-        onEvent?.({ type: "phase", name: `measuring ${role}`, done, total });
-      result[role] = (
-        await measureSet(model.arch, patched?.weights ?? model.weights, set, role, {
-          metrics,
-          signal,
-          onBatch,
-        })
-      ).metrics;
+      const cut = { ...lengths, textField: values.textField };
+      const how = { name: role, spec: values[role]!, cut, metrics, signal };
+      const weights = patched?.weights ?? model.weights;
+      result[role] = await measureStream(model, weights, role, how, (done) =>
+        onEvent?.({ type: "phase", name: `measuring ${role}`, done, total: NaN }),
+      );
     }
     return result as EvaluateResult;
   } finally {
