@@ -19,8 +19,10 @@ export type MemorizeSettings = {
   readonly until: number;
   readonly epochs: number;
   readonly lr: number;
-  /** Windows to recite per step; as many of general text join them. */
+  /** Windows to recite per step. */
   readonly batch: number;
+  /** Windows of general text that join each of them. */
+  readonly mix: number;
   /** How often each window is shown in an epoch. */
   readonly repeats: number;
   readonly seed: number;
@@ -31,6 +33,9 @@ export type MemorizeEvent =
       type: "step";
       step: number;
       epoch: number;
+      /** This step's number in the epoch, and how many there are. */
+      batch: number;
+      batches: number;
       loss: number;
       gradNorm: number;
       learningRate: number;
@@ -46,7 +51,7 @@ export async function memorizeLoop(
   params: Parameters,
   windows: readonly Window[],
   general: readonly Window[],
-  { until, epochs, lr, batch, repeats, seed }: MemorizeSettings,
+  { until, epochs, lr, batch, mix, repeats, seed }: MemorizeSettings,
   {
     signal,
     onEvent,
@@ -69,7 +74,8 @@ export async function memorizeLoop(
       );
       for (let from = 0; from < order.length; from += batch) {
         const injected = order.slice(from, from + batch);
-        const mixed = [...injected, ...take(general, step * batch, injected.length)];
+        const joining = Math.round(injected.length * mix);
+        const mixed = [...injected, ...take(general, Math.round(step * batch * mix), joining)];
         const rate = lr * Math.min(1, (step + 1) / WARMUP);
         const result = tidy(() => {
           const training = trainingBatch(
@@ -79,7 +85,8 @@ export async function memorizeLoop(
           return trainStep(arch, writer, adam, training, () => nll, { lr: rate, clip: CLIP });
         });
         step++;
-        onEvent?.({ type: "step", step, epoch, ...result, learningRate: rate });
+        const place = { batch: from / batch + 1, batches: Math.ceil(order.length / batch) };
+        onEvent?.({ type: "step", step, epoch, ...place, ...result, learningRate: rate });
         await breathe(signal);
       }
       const recited = await shareRecited(arch, writer, windows, signal);
