@@ -186,6 +186,29 @@ test("texts too short, settings that contradict each other, an output that is th
     /--scope all: expected linear, mlp or attention with --select directions/,
   );
   await assert.rejects(
+    run({ method: "em", beta: 2 }),
+    /--beta: expected an option of em \(none of its own\), got one that it does not have/,
+  );
+  await assert.rejects(
+    run({ method: "undial", smoothing: 0.5 }),
+    /--smoothing: expected an option of undial \(--gamma\), got one that it does not have/,
+  );
+  await assert.rejects(run({ method: "npo", beta: 0 }), /--beta: expected more than 0 with npo/);
+  await assert.rejects(
+    run({ method: "graddiff" }),
+    /--method graddiff: expected --retain FILE or --retain self, got none/,
+  );
+  await assert.rejects(run({ alpha: 2 }), /--alpha: expected --retain beside it, got none/);
+  await assert.rejects(run({ retain: forget }), /expected no text in two sets, got forget:/);
+  await assert.rejects(
+    run({ fraction: 0.1 }),
+    /--fraction: expected a --select that reads it, got --select directions/,
+  );
+  await assert.rejects(
+    run({ method: "em", rank: 4 }),
+    /--rank: expected a --select that reads it, got --select dense/,
+  );
+  await assert.rejects(
     run({ target: "nothing" }),
     /--target: expected reference, unseen, natural, or ma=0\.35,nll=2\.8, got "nothing"/,
   );

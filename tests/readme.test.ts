@@ -1,18 +1,13 @@
 /** @file README's commands exist as they are written there, its npm scripts too; `npm run test:model` runs them for real. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { flagName } from "../src/base/flags.ts";
 import { COMMANDS } from "../src/cli/commands.ts";
+import { readmeCommands, readmeTypeScript } from "./readme-blocks.ts";
 
-const readme = readFileSync("README.md", "utf8");
-const blocks = [...readme.matchAll(/```sh\n([\s\S]*?)```/g)].map((m) =>
-  m[1]!.replaceAll("\\\n", " "),
-);
-const lines = blocks
-  .flatMap((b) => b.split("\n"))
-  .map((l) => l.replace(/#.*/, "").trim())
-  .filter((l) => l !== "");
+const lines = readmeCommands();
 
 test("README has commands", () => assert.ok(lines.length >= 6));
 
@@ -46,3 +41,19 @@ for (const line of lines) {
     }
   });
 }
+
+test("README's TypeScript compiles against the built package", () => {
+  const path = "dist/.readme.ts"; // inside the package, so that it can import itself by name
+  writeFileSync(path, readmeTypeScript().join("\n"));
+  try {
+    const options = ["--noEmit", "--strict", "--skipLibCheck", "--types", "node"];
+    const target = ["--target", "es2022", "--module", "nodenext", "--ignoreConfig"];
+    const tsc = "node_modules/typescript/bin/tsc";
+    const { status, stdout } = spawnSync(process.execPath, [tsc, ...options, ...target, path], {
+      encoding: "utf8",
+    });
+    assert.equal(status, 0, stdout);
+  } finally {
+    rmSync(path);
+  }
+});

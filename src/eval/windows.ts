@@ -31,6 +31,14 @@ export function tokensInSpans(offsets: readonly Span[], spans: readonly Span[]):
   return offsets.map(({ start, end }) => spans.some((s) => start < s.end && end > s.start));
 }
 
+/** A row of tokens as one window of which every token behind the first is scored. */
+export const wholeWindow = (ids: readonly number[], text: number): Window => ({
+  text,
+  ids,
+  suffixStart: 1,
+  scored: ids.slice(1).map((_, i) => i + 1),
+});
+
 /** The windows of one text; none when it has fewer than 8 tokens, or no token in its spans. */
 export function windowsOf(
   { ids, suffixFrom, inSpan }: Tokenised,

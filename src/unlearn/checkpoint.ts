@@ -16,7 +16,7 @@ export type LoopState = {
   backoffs: number;
   active: number[];
   reachedAt: (number | null)[];
-  /** Per text: epochs it stayed above its target after the mean had reached it. */
+  /** Per text: epochs it stayed above its target and hardly moved. */
   pressure: number[];
   before: Measure;
   /** The last measurement inside the budget. */

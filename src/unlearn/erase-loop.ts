@@ -7,9 +7,9 @@ import { breathe, type LossOf } from "../models/index.ts";
 import type { Architecture } from "../models/index.ts";
 import type { Window } from "../eval/index.ts";
 import type { Checkpointing, LoopState } from "./checkpoint.ts";
-import { above, isAt, isDone, meanLevel, type Goal, type Level } from "./level.ts";
+import { above, isDone, meanLevel, type Goal, type Level } from "./level.ts";
 import type { Optimiser } from "./optimiser.ts";
-import { trainingBatch } from "./rows.ts";
+import { joinedBatch, joinedLoss, type Retain } from "./retain.ts";
 import { dropSnapshot, restore, takeSnapshot, type Snapshot } from "./snapshot.ts";
 import { trainStep } from "./step.ts";
 import { tidy } from "../torch/index.ts";
@@ -23,6 +23,9 @@ export type LoopEvent =
       type: "step";
       step: number;
       epoch: number;
+      /** This step's number in the epoch, and how many there are. */
+      batch: number;
+      batches: number;
       loss: number;
       gradNorm: number;
       learningRate: number;
@@ -54,6 +57,8 @@ export type LoopInput = {
     sequence: readonly number[],
     pressure: readonly number[],
   ) => LossOf;
+  /** Text that joins every step to hold the model in place. */
+  retain?: Retain | undefined;
   goal: Goal;
   measure: () => Promise<Measure>;
   /** Largest allowed perplexity relative to the start. */
@@ -125,11 +130,12 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
       if (isDone(now.levels, goal)) {
         return outcome("erased", await firstAtGoal(input, state, inside, before, now));
       }
-      state.last = now;
       state.active = above(now.levels, goal);
-      if (isAt(meanLevel(now.levels), goal.mean)) {
-        for (const i of state.active) state.pressure[i]! += 1;
+      for (const i of state.active) {
+        if (stalls(state.last.levels[i]!, now.levels[i]!, goal.perText[i]!))
+          {state.pressure[i]! += 1;}
       }
+      state.last = now;
       if (state.active.length === 0) state.active = now.levels.map((_, i) => i); // only the mean is missing
       dropSnapshot(inside);
       inside = takeSnapshot(writer);
@@ -142,6 +148,14 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
     dropSnapshot(inside);
   }
 }
+
+/** Share of the target's nll: a text past the first that rises by less than the second in an epoch hardly moves. */
+const [HALFWAY, STALL] = [0.5, 0.05];
+
+/** A text that is still known too well, and will be: its nll is where it should be already, or no longer gets there. */
+const stalls = (before: Level, now: Level, target: Level): boolean =>
+  now.nll >= target.nll ||
+  (now.nll >= HALFWAY * target.nll && now.nll - before.nll < STALL * target.nll);
 
 function startState(before: Measure, goal: Goal): LoopState {
   const active = above(before.levels, goal);
@@ -161,8 +175,8 @@ function startState(before: Measure, goal: Goal): LoopState {
 
 /** The steps of one epoch from batch `state.next` on: windows of the active texts in a seeded order. */
 async function runEpoch(input: LoopInput, state: LoopState, inside: Snapshot): Promise<void> {
-  const { arch, writer, optimiser, windows, tokens, batch, seed, lossOf, checkpointing, signal } =
-    input;
+  const { arch, writer, optimiser, windows, tokens, batch, seed, lossOf, retain } = input;
+  const { checkpointing, signal } = input;
   const active = new Set(state.active);
   const members = shuffled(
     `erase ${seed} ${state.epoch}`,
@@ -173,13 +187,19 @@ async function runEpoch(input: LoopInput, state: LoopState, inside: Snapshot): P
     const began = performance.now();
     const lr = input.lr * state.scale * Math.min(1, (state.step + 1) / Math.max(1, input.warmup));
     const result = tidy(() => {
-      const training = trainingBatch(
+      const joining = retain?.draw(state.step, chosen.length);
+      const { training, own } = joinedBatch(
         chosen.map((m) => windows[m]!),
         chosen.map((m) => tokens[m]!),
+        joining,
+        retain?.weight,
       );
-      const { targets } = training.rows;
-      const pressure = training.sequence.map((b) => state.pressure[windows[chosen[b]!]!.text]!);
-      const loss = lossOf(chosen, targets, training.sequence, pressure);
+      const [targets, sequence] = [training.rows.targets, training.sequence].map((list) =>
+        list.slice(0, own),
+      ) as [number[], number[]];
+      const pressure = sequence.map((b) => state.pressure[windows[chosen[b]!]!.text]!);
+      const erasing = lossOf(chosen, targets, sequence, pressure);
+      const loss = joining === undefined ? erasing : joinedLoss(erasing, own, joining.lossOf);
       return trainStep(arch, writer, optimiser, training, loss, { lr });
     });
     if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm)) {
@@ -192,6 +212,8 @@ async function runEpoch(input: LoopInput, state: LoopState, inside: Snapshot): P
       type: "step",
       step: state.step,
       epoch: state.epoch,
+      batch: state.next,
+      batches: Math.ceil(members.length / batch),
       ...result,
       learningRate: lr,
       seconds,

@@ -3,12 +3,13 @@
  * loss of a batch. Everything here is made once, at θ0, and is the same when a run is resumed.
  */
 import { inputError } from "../base/errors.ts";
-import type { Window } from "../eval/index.ts";
+import { wholeWindow, type Window } from "../eval/index.ts";
 import type { Architecture, LossOf, Parameters, Weights } from "../models/index.ts";
 import { LOSSES, type LossOptions, type RowContext } from "./losses/index.ts";
 import type { MethodSettings } from "./methods/index.ts";
 import { optimiser, type Optimiser } from "./optimiser.ts";
 import { selfProjection } from "./projection.ts";
+import { makeRetain, type Retain } from "./retain.ts";
 import { makeReference } from "./reference.ts";
 import { eligibleParameters } from "./scope.ts";
 import { selectorNamed, type SelectInput } from "./select/index.ts";
@@ -24,6 +25,8 @@ export type PrepareInput = {
   settings: MethodSettings;
   windows: readonly Window[];
   tokens: readonly (readonly number[])[];
+  /** Retain text; absent with --retain self, where the model's own samples serve. */
+  retainWindows?: readonly Window[] | undefined;
   seed: number;
   /** BOS of texts, when the tokenizer adds one. */
   bos: number | undefined;
@@ -42,7 +45,7 @@ export type Prepared = {
     sequence: readonly number[],
     pressure: readonly number[],
   ) => LossOf;
-  selfTexts: () => Promise<number[][]>;
+  retain: Retain | undefined;
   dispose: () => void;
 };
 
@@ -51,11 +54,7 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
     input;
   checkSettings(settings);
   const loss = LOSSES[settings.loss];
-  const options: LossOptions = {
-    beta: settings.beta,
-    gamma: settings.gamma,
-    hinge: settings.hinge,
-  };
+  const options: LossOptions = settings;
   let samples: Promise<number[][]> | undefined;
   const own = () =>
     (samples ??= selfTexts(arch, weights, {
@@ -118,12 +117,14 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
     };
     const { writer, project } = await makeWriter(selectInput, settings, own);
     const adam = optimiser({ name: settings.optimiser, project });
+    const retain = await retainOf(input, own);
     return {
       writer,
       optimiser: adam,
       lossOf: lossWith(writer.trainable.weights),
-      selfTexts: own,
+      retain,
       dispose() {
+        retain?.dispose();
         adam.dispose();
         writer.dispose();
         reference?.dispose();
@@ -133,6 +134,16 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
     reference?.dispose();
     throw error;
   }
+}
+
+async function retainOf(
+  { arch, weights, settings, retainWindows, seed, signal }: PrepareInput,
+  own: () => Promise<number[][]>,
+): Promise<Retain | undefined> {
+  const { retainTerm: term, alpha } = settings;
+  if (term === "none") return undefined;
+  const windows = retainWindows ?? (await own()).map(wholeWindow);
+  return makeRetain(arch, weights, windows, { term, alpha, seed, signal });
 }
 
 async function makeWriter(
@@ -178,7 +189,7 @@ function lossAt(
 }
 
 /** Combinations that would silently do something else than they say. */
-function checkSettings({ select, project, per, scope }: MethodSettings): void {
+export function checkSettings({ select, project, per, scope }: MethodSettings): void {
   const { kind } = selectorNamed(select);
   if (kind === "directions" && project === "self") {
     throw inputError(

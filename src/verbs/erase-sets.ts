@@ -16,6 +16,14 @@ export type Sets = {
   heldout: TextSet | undefined;
 };
 
+/** Retain text from a file, in windows as long as the texts' own; undefined for none, and for the model's own samples. */
+export async function readRetain(values: EraseValues, model: Model): Promise<TextSet | undefined> {
+  const { retain, textField, prefixTokens, suffixTokens } = values;
+  if (retain === undefined || retain === "self") return undefined;
+  const cut = { prefix: 1, suffix: prefixTokens + suffixTokens - 1, textField };
+  return readSet("retain", retain, model, cut);
+}
+
 export type Written = { sets: Evaluated; previous: PreviousResult[] };
 export type PreviousResult = { run: string; texts: number; recited: number };
 

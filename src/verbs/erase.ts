@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import type { Options, Values } from "../base/flags.ts";
 import { resolveFlags } from "../base/flags.ts";
 import type { EraseResult, Window } from "../eval/index.ts";
-import { summarise, tokenStats } from "../eval/index.ts";
+import { summarise, tokenStats, wholeWindow } from "../eval/index.ts";
 import { expectEmptyFolder } from "../io/index.ts";
 import { loadModel, type Model } from "../models/index.ts";
 import { checkpointTo, resumeFrom } from "../unlearn/checkpoint.ts";
@@ -17,13 +17,21 @@ import {
   type Measure,
 } from "../unlearn/erase-loop.ts";
 import { levelsOf, type Goal } from "../unlearn/level.ts";
-import { methodNamed, type MethodSettings } from "../unlearn/methods/index.ts";
+import type { MethodSettings } from "../unlearn/methods/index.ts";
 import { prepare, type Prepared } from "../unlearn/prepare.ts";
 import { trainedTokens } from "../unlearn/rows.ts";
 import { selfTexts } from "../unlearn/self-text.ts";
 import { writeOutputs } from "./erase-output.ts";
 import { resultOf } from "./erase-result.ts";
-import { evaluateSets, measureWritten, readPrevious, readSets, type Sets } from "./erase-sets.ts";
+import {
+  evaluateSets,
+  measureWritten,
+  readPrevious,
+  readRetain,
+  readSets,
+  type Sets,
+} from "./erase-sets.ts";
+import { settingsOf } from "./erase-settings.ts";
 import { ERASE } from "./flags.ts";
 import { goalOf } from "./goal.ts";
 import type { RunFiles } from "./run-files.ts";
@@ -62,7 +70,9 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
       : await loadModel(values.model, { dtype: session.dtype });
   try {
     const sets = await readSets(values, measured);
-    for (const message of checkOverlaps([sets.forget, sets.kept, sets.unseen, sets.heldout])) {
+    const settings = settingsOf(values, { hasSpans: sets.forget.hasSpans });
+    const retain = await readRetain(values, measured);
+    for (const message of checkOverlaps([...Object.values(sets), retain])) {
       hooks.onEvent?.({ type: "warning", message });
     }
     const earlier = await readPrevious(values, measured);
@@ -81,7 +91,6 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
       model: measured,
       signal: hooks.signal,
     });
-    const settings = settingsOf(values, sets.forget);
     const windows = sets.forget.windows;
     const tokens = windows.map((w) => trainedTokens(w, settings.positions));
     const prepared = await prepare({
@@ -89,6 +98,7 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
       settings,
       windows,
       tokens,
+      retainWindows: retain?.windows,
       seed: values.seed,
       signal: hooks.signal,
       onProgress: (name, done, total) => hooks.onEvent?.({ type: "phase", name, done, total }),
@@ -159,19 +169,6 @@ function modelParts(model: Model) {
   };
 }
 
-/** The method's settings, with flags over them; texts with spans are erased at their spans unless told otherwise. */
-export function settingsOf(values: EraseValues, forget: TextSet): MethodSettings {
-  const { settings } = methodNamed(values.method);
-  const given = Object.fromEntries(
-    Object.keys(settings).flatMap((key) => {
-      const value = values[key as keyof EraseValues];
-      return value === undefined ? [] : [[key, value]];
-    }),
-  );
-  const spans = forget.hasSpans && values.positions === undefined ? { positions: "span" } : {};
-  return { ...settings, ...spans, ...given } as MethodSettings;
-}
-
 type RunInput = {
   values: EraseValues;
   settings: MethodSettings;
@@ -198,7 +195,7 @@ async function run({
   hooks,
 }: RunInput): Promise<LoopOutcome> {
   const { arch } = model;
-  const { writer, optimiser, lossOf } = prepared;
+  const { writer, optimiser, lossOf, retain } = prepared;
   const gate =
     sets.heldout?.windows ?? (await sampledWindows(model, sets.forget, values.seed, hooks.signal));
   const textOf = windows.map((w) => w.text);
@@ -245,6 +242,7 @@ async function run({
     tokens,
     texts,
     lossOf,
+    retain,
     goal,
     measure,
     budget: values.utilityBudget,
@@ -274,10 +272,5 @@ async function sampledWindows(
     avoid: forget.windows.map((w) => w.ids),
     signal,
   });
-  return rows.map((ids, text) => ({
-    text,
-    ids,
-    suffixStart: 1,
-    scored: ids.slice(1).map((_, i) => i + 1),
-  }));
+  return rows.map(wholeWindow);
 }

@@ -2,7 +2,23 @@
 import type { Flags } from "../base/flags.ts";
 
 /** Names are fixed by the method table; kept as literals so that `--help` never loads LibTorch. */
-export const METHOD_NAMES = ["emso", "emso-paper", "em", "ga", "npo", "undial"] as const;
+export const METHOD_NAMES = [
+  "emso",
+  "emso-paper",
+  "em",
+  "ga",
+  "graddiff",
+  "kl",
+  "npo",
+  "undial",
+  "simnpo",
+  "me",
+  "label_smoothing",
+  "ce_u",
+  "wga",
+  "satimp",
+  "pdu",
+] as const;
 export const SELECTOR_NAMES = [
   "contrastive",
   "magnitude",
@@ -10,6 +26,18 @@ export const SELECTOR_NAMES = [
   "dense",
   "directions",
   "directions-gradient",
+  "sign_gated",
+  "anti_aligned",
+  "difference",
+  "ratio",
+  "salun",
+  "wagle",
+  "memflex",
+  "sure",
+  "downstream_importance",
+  "contrastive_self",
+  "contrastive_recited",
+  "contrastive_odds",
 ] as const;
 
 export const GLOBAL = {
@@ -109,7 +137,14 @@ export const MEMORIZE = {
     default: 8,
     min: 1,
     max: 4096,
-    help: "texts per step; as much general text joins them",
+    help: "texts per step",
+  },
+  mix: {
+    kind: "number",
+    default: 1,
+    min: 0,
+    max: 100,
+    help: "windows of general text that join each text in a step",
   },
   repeats: {
     kind: "integer",
@@ -138,6 +173,11 @@ export const ERASE = {
   model: { kind: "text", required: true, help: "model that recites the texts" },
   forget: { kind: "text", required: true, help: "texts to erase" },
   ...SETS,
+  retain: {
+    kind: "text",
+    help: "text that joins every step to hold the model: a file, or self (its own samples)",
+  },
+  alpha: { kind: "number", min: 0, max: 1000, help: "weight of the retain term" },
   reference: { kind: "text", help: "the model before the texts were put in: sets the target" },
   previous: { kind: "list", help: "directories of earlier runs whose texts are checked again" },
   method: { kind: "choice", of: METHOD_NAMES, default: "emso", help: "eraser" },
@@ -160,9 +200,18 @@ export const ERASE = {
     of: ["all", "suffix", "span"],
     help: "positions that carry the loss",
   },
+  optimiser: { kind: "choice", of: ["adamw", "sgd"], help: "how a step is made of a gradient" },
   lr: { kind: "number", min: 0, max: 1, help: "learning rate" },
   epochs: { kind: "integer", min: 1, max: 10_000, help: "most epochs" },
   batch: { kind: "integer", min: 1, max: 4096, help: "windows per step" },
+  beta: { kind: "number", min: 0, max: 1000, help: "sharpness or power, see ls methods" },
+  gamma: { kind: "number", min: 0, max: 1000, help: "margin, shift or power, see ls methods" },
+  smoothing: {
+    kind: "number",
+    min: 0,
+    max: 1,
+    help: "label_smoothing: share spread over all tokens",
+  },
   target: {
     kind: "text",
     help: "reference, unseen, natural, or ma=0.35,nll=2.8 (default: the first available)",

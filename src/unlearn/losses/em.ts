@@ -12,6 +12,7 @@ export const em: ErasingLoss = {
   formula: "L = -mean H(p), H = -Σ p ln p",
   origin: "reconstruction",
   needs: "nothing",
+  options: [],
   of: () => (logits) => {
     const logp = logSoftmax(logits, -1); // (n, V)
     const p = exp(logp);

@@ -13,6 +13,7 @@ export const ga: ErasingLoss = {
   formula: "L = mean ln p(y)",
   origin: "paper",
   needs: "nothing",
+  options: [],
   of: () => (logits, chunk) => {
     const { loss, gradLogits } = crossEntropy(logits, chunk.targets);
     return { loss: neg(loss), gradLogits: mulScalar_(gradLogits, -1) };

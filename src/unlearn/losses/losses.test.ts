@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   add,
+  addScalar,
+  amax,
   clamp,
+  detach,
   div,
   exp,
   fromBytes,
@@ -11,12 +14,15 @@ import {
   grad,
   linear,
   log,
+  logSigmoid,
   logSoftmax,
+  meanDim,
   memory,
   mul,
   mulScalar,
   neg,
   noGrad,
+  powScalar,
   requiresGrad,
   rsubScalar,
   scatterAdd_,
@@ -80,31 +86,24 @@ const mixture = (z0: Tensor, pi: Tensor, tau: Tensor) => {
   return scatterAdd_(mul(softmax(others, -1), rsubScalar(pi, 1)), 1, own(), pi);
 };
 
+/** Losses of the two sequences, shared by their rows, times N / 2: a mean over rows is then the mean over sequences. */
+const spread = (losses: Tensor[]): Tensor =>
+  losses
+    .map((loss, s) => {
+      const length = SEQUENCE.filter((x) => x === s).length;
+      return mul(loss, column(SEQUENCE.map((x) => (x === s ? N / 2 / length : 0))));
+    })
+    .reduce((a, b) => add(a, b));
+
 /** Each loss as its paper writes it, per row, for autograd. */
 const WRITTEN: Record<LossName, (z: Tensor, s: ReturnType<typeof setting>) => Tensor> = {
   ga: (z) => logP(z),
   em: (z) => sumDim(mul(softmax(z, -1), logSoftmax(z, -1)), [-1], { keepdim: true }),
   npo(z, { logProbability }) {
-    // rows share their sequence's loss equally, times N / sequences, so that a mean over rows is the mean over sequences
     const gap = sub(logP(z), column(logProbability));
     const parts = [0, 1].map((s) => sum(mul(gap, column(SEQUENCE.map((x) => (x === s ? 1 : 0))))));
-    const loss = parts.map((g) =>
-      mulScalar(
-        neg(
-          log(
-            div(
-              full([], 1, { dtype: "float64" }),
-              add(exp(mulScalar(g, 0.1)), full([], 1, { dtype: "float64" })),
-            ),
-          ),
-        ),
-        2 / 0.1,
-      ),
-    );
-    const counts = [2, 3];
-    return parts
-      .map((_, s) => mul(loss[s]!, column(SEQUENCE.map((x) => (x === s ? N / 2 / counts[s]! : 0)))))
-      .reduce((a, b) => add(a, b));
+    const loss = parts.map((g) => mulScalar(neg(logSigmoid(mulScalar(g, -0.1))), 2 / 0.1));
+    return spread(loss);
   },
   undial(z, { logits0 }) {
     const target = softmax(
@@ -113,6 +112,37 @@ const WRITTEN: Record<LossName, (z: Tensor, s: ReturnType<typeof setting>) => Te
     );
     return neg(sumDim(mul(target, logSoftmax(z, -1)), [-1], { keepdim: true }));
   },
+  simnpo(z) {
+    const parts = [0, 1].map((s) => {
+      const length = SEQUENCE.filter((x) => x === s).length;
+      const own = mul(logP(z), column(SEQUENCE.map((x) => (x === s ? 1 : 0))));
+      const u = addScalar(mulScalar(sum(own), 0.1 / length), 10); // β S/n + γ
+      return mulScalar(neg(logSigmoid(neg(u))), 2 / 0.1);
+    });
+    return spread(parts);
+  },
+  me: (z) =>
+    addScalar(
+      mulScalar(sumDim(logSoftmax(z, -1), [-1], { keepdim: true }), -1 / V),
+      -Math.log(V), // KL(u‖p) = Σ u ln u - Σ u ln p
+    ),
+  label_smoothing: (z) =>
+    add(
+      mulScalar(logP(z), -0.05),
+      mulScalar(sumDim(logSoftmax(z, -1), [-1], { keepdim: true }), -0.95 / V),
+    ),
+  ce_u(z) {
+    const none = full([N, 1], -Infinity, { dtype: "float64" });
+    const q = softmax(scatterTo(detach(z), 1, own(), none), -1);
+    return neg(sumDim(mul(q, logSoftmax(z, -1)), [-1], { keepdim: true }));
+  },
+  wga: (z) => mul(powScalar(detach(exp(logP(z))), 0.1), logP(z)),
+  satimp(z) {
+    const p = detach(exp(logP(z)));
+    return mul(mul(powScalar(p, 0.1), powScalar(rsubScalar(p, 1), 10)), logP(z));
+  },
+  pdu: (z) =>
+    powScalar(sub(amax(z, { dim: [-1], keepdim: true }), meanDim(z, [-1], { keepdim: true })), 2),
   natural(z, { logits0 }) {
     const pi = column(PI);
     const q = mixture(logits0, pi, column(TAU));

@@ -12,6 +12,7 @@ export const natural: ErasingLoss = {
   formula: "L = mean CE(q, p) + hinge·relu(ln p(y) - ln q(y))",
   origin: "ours",
   needs: "natural",
+  options: ["hinge"],
   of: ({ reference, pressure }, { hinge }) =>
     towardsTarget(reference!, reference!.natural!, { hinge, pressure }),
 };

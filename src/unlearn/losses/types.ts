@@ -11,7 +11,7 @@ export type RowContext = {
   readonly targets: readonly number[];
   /** Which sequence of the batch each row belongs to, 0 … B-1. */
   readonly sequence: readonly number[];
-  /** How often each row's text stayed above its target after the mean had reached it: fixed targets yield to it. */
+  /** Epochs in which each row's text stayed above its target and hardly moved: fixed targets yield to it. */
   readonly pressure: readonly number[];
   /** Hidden rows (N, D) of this batch under the model being trained, and its head: for losses over whole sequences. */
   readonly rows: Tensor;
@@ -39,18 +39,22 @@ export type ErasingLoss = {
   readonly formula: string;
   readonly origin: "paper" | "reconstruction" | "ours";
   readonly needs: "nothing" | "reference" | "natural";
+  /** The options it reads; others are refused when they are given. */
+  readonly options: readonly (keyof LossOptions)[];
   /** The loss of one batch; its rows are averaged by the caller. */
   readonly of: (context: RowContext, options: LossOptions) => LogitLoss;
 };
 
 /** Options of all losses; each reads its own. */
 export type LossOptions = {
-  /** NPO: sharpness; β → 0 is gradient ascent. */
+  /** NPO, SimNPO: sharpness; β → 0 is gradient ascent. WGA, SatImp: power of p(y). */
   readonly beta: number;
-  /** UNDIAL: how far the true token's logit is lowered. */
+  /** UNDIAL: how far the true token's logit is lowered. SimNPO: margin. SatImp: power of 1 - p(y). */
   readonly gamma: number;
   /** Natural target: weight of the hinge on the true token. */
   readonly hinge: number;
+  /** Label smoothing: the share ε of the label that is spread over all tokens. */
+  readonly smoothing: number;
 };
 
-export const LOSS_DEFAULTS: LossOptions = { beta: 0.1, gamma: 10, hinge: 1 };
+export const LOSS_DEFAULTS: LossOptions = { beta: 0.1, gamma: 10, hinge: 1, smoothing: 0.95 };

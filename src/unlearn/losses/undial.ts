@@ -12,6 +12,7 @@ export const undial: ErasingLoss = {
   formula: "L = mean CE(softmax(z0 - γ·onehot(y)), p)",
   origin: "paper",
   needs: "reference",
+  options: ["gamma"],
   of: ({ reference, pressure }, { gamma }) =>
     towardsTarget(
       reference!,

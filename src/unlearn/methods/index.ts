@@ -1,17 +1,39 @@
 /** @file The methods, by name. Adding one: its file, a row here; the contract tests pick it up. */
 import { unknownName } from "../../base/errors.ts";
+import { ceU } from "./ce_u.ts";
 import { em } from "./em.ts";
 import { emsoPaper } from "./emso-paper.ts";
 import { emso } from "./emso.ts";
 import { ga } from "./ga.ts";
+import { graddiff } from "./graddiff.ts";
+import { kl } from "./kl.ts";
+import { labelSmoothing } from "./label_smoothing.ts";
+import { me } from "./me.ts";
 import { npo } from "./npo.ts";
+import { pdu } from "./pdu.ts";
+import { satimp } from "./satimp.ts";
+import { simnpo } from "./simnpo.ts";
 import type { Method } from "./types.ts";
 import { undial } from "./undial.ts";
+import { wga } from "./wga.ts";
 
-export const METHODS = { emso, "emso-paper": emsoPaper, em, ga, npo, undial } satisfies Record<
-  string,
-  Method
->;
+export const METHODS = {
+  emso,
+  "emso-paper": emsoPaper,
+  em,
+  ga,
+  graddiff,
+  kl,
+  npo,
+  undial,
+  simnpo,
+  me,
+  label_smoothing: labelSmoothing,
+  ce_u: ceU,
+  wga,
+  satimp,
+  pdu,
+} satisfies Record<string, Method>;
 export type MethodName = keyof typeof METHODS;
 
 export function methodNamed(name: string): Method {

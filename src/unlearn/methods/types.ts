@@ -1,7 +1,8 @@
 /** @file A method is a loss, a selector and the settings they were found to work with; flags override any of them. */
-import type { LossName } from "../losses/index.ts";
+import { LOSS_DEFAULTS, type LossName } from "../losses/index.ts";
 import type { OptimiserName } from "../optimiser.ts";
 import type { Positions } from "../rows.ts";
+import type { RetainTerm } from "../retain.ts";
 import type { Scope } from "../scope.ts";
 import type { Per } from "../select/types.ts";
 
@@ -23,6 +24,10 @@ export type MethodSettings = {
   readonly beta: number;
   readonly gamma: number;
   readonly hinge: number;
+  readonly smoothing: number;
+  /** What joins the erasing loss on retain text, and its weight α. */
+  readonly retainTerm: RetainTerm;
+  readonly alpha: number;
 };
 
 export type Method = {
@@ -46,7 +51,7 @@ export const COMMON = {
   warmup: 4,
   epochs: 40,
   batch: 8,
-  beta: 0.1,
-  gamma: 10,
-  hinge: 1,
+  ...LOSS_DEFAULTS,
+  retainTerm: "none",
+  alpha: 1,
 } as const satisfies Partial<MethodSettings>;

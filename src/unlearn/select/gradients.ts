@@ -15,6 +15,7 @@ import {
   detach,
   disposeAll,
   keep,
+  mul,
   noGrad,
   requiresGrad,
   tidy,
@@ -26,11 +27,19 @@ import type { SelectInput } from "./types.ts";
 
 export const SCORE_BATCH = 8;
 
-/** Σ over batches of dL/dW in float32 for every eligible parameter; the caller disposes them. */
+export type GradientOptions = {
+  /** Rows that count, per window and trained token; without it all do. */
+  counted?: readonly (readonly boolean[])[];
+  /** Sums squares of the batches' gradients instead: the diagonal of an empirical Fisher matrix. */
+  square?: boolean;
+};
+
+/** Σ over batches of dL/dW, L the mean over rows, in float32 for every eligible parameter; the caller disposes them. */
 export async function forgetGradients(
   input: SelectInput,
   lossOf: (members: readonly number[]) => LossOf,
   label: string,
+  { counted, square = false }: GradientOptions = {},
 ): Promise<Map<string, Tensor>> {
   const { arch, params, windows, tokens, eligible, signal, onProgress } = input;
   const aliases = new Map(
@@ -45,7 +54,8 @@ export async function forgetGradients(
     leavesOf: (part: Part) => leaves.get(part) ?? [],
     trainedHead: aliases.has(arch.head) ? arch.head : undefined,
   };
-  const rows = tokens.reduce((sum, list) => sum + list.length, 0);
+  const counts = (m: number, i: number) => counted?.[m]?.[i] ?? true;
+  const rows = tokens.reduce((sum, list, m) => sum + list.filter((_, i) => counts(m, i)).length, 0);
   const width = Math.max(...windows.map((w) => w.ids.length));
   const sums = new Map<string, Tensor>();
   try {
@@ -57,9 +67,11 @@ export async function forgetGradients(
           members.map((m) => tokens[m]!),
           { width },
         );
-        const weighted = { ...scored, weights: scored.targets.map(() => 1 / rows) };
-        forwardBackward(arch, trainable, batch, weighted, lossOf(members), {
-          onGrad: (name, g) => accumulate(sums, name, g),
+        const weights = members.flatMap((m) =>
+          tokens[m]!.map((_, i) => (counts(m, i) ? 1 / rows : 0)),
+        );
+        forwardBackward(arch, trainable, batch, { ...scored, weights }, lossOf(members), {
+          onGrad: (name, g) => accumulate(sums, name, square ? noGrad(() => mul(g, g)) : g),
         });
       });
       onProgress?.(label, Math.min(windows.length, from + SCORE_BATCH), windows.length);

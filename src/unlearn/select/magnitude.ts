@@ -1,8 +1,6 @@
-/** @file Gradient magnitude alone (SalUn, Fan et al. 2024): the control without direction. */
-import { abs_, noGrad } from "../../torch/index.ts";
-import { LOSSES, LOSS_DEFAULTS } from "../losses/index.ts";
-import { selectByScore } from "./by-score.ts";
-import { forgetGradients } from "./gradients.ts";
+/** @file Gradient magnitude alone: the control without direction. */
+import { abs_ } from "../../torch/index.ts";
+import { entropyGradient, selectByGradients } from "./scored.ts";
 import type { Selector } from "./types.ts";
 
 /** s_i = |∂L_EM/∂θ_i| over the forget set at θ0. */
@@ -10,15 +8,7 @@ export const magnitude: Selector = {
   name: "magnitude",
   summary: "weights with the largest entropy gradient, whatever its direction",
   formula: "s = |∇L_EM|, largest first",
-  origin: "paper",
+  origin: "ours",
   kind: "weights",
-  async select(input) {
-    const scores = await forgetGradients(
-      input,
-      () => () => LOSSES.em.of(undefined as never, LOSS_DEFAULTS),
-      "entropy gradient",
-    );
-    noGrad(() => scores.forEach((s) => void abs_(s)));
-    return selectByScore(scores, input);
-  },
+  select: (input) => selectByGradients(input, [entropyGradient], ([a]) => abs_(a!)),
 };

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { assertClose } from "../../tests/close.ts";
+import { wholeWindow } from "../eval/index.ts";
+import {
+  cat,
+  grad,
+  logSoftmax,
+  memory,
+  mul,
+  mulScalar,
+  noGrad,
+  requiresGrad,
+  softmax,
+  sub,
+  sum,
+  tensor,
+  tidy,
+} from "../torch/index.ts";
+import { kl } from "./losses/kl.ts";
+import { LOSSES, LOSS_DEFAULTS, nll } from "./losses/index.ts";
+import { joinedBatch, joinedLoss } from "./retain.ts";
+
+const values = (n: number, seed: number) =>
+  Float32Array.from({ length: n }, (_, i) => Math.sin(12.9898 * (i + 1) + seed));
+
+test("kl: loss and gradient are those of KL(p0‖p), 0 where nothing moved", () => {
+  tidy(() => {
+    const [z, z0] = [
+      tensor(values(12, 1), { shape: [3, 4] }),
+      tensor(values(12, 2), { shape: [3, 4] }),
+    ];
+    const leaf = requiresGrad(mulScalar(z, 1));
+    const p0 = softmax(z0, -1);
+    const written = sum(mul(p0, sub(logSoftmax(z0, -1), logSoftmax(leaf, -1))));
+    const [want] = grad([written], [leaf]);
+    const chunk = {
+      from: 0,
+      count: 3,
+      targets: tensor([0, 1, 2], { shape: [3, 1], dtype: "int64" }),
+    };
+    const got = noGrad(() => kl({ logits: () => z0 })(mulScalar(z, 1), chunk));
+    assertClose(got.gradLogits.toFloats(), want!.toFloats(), { atol: 1e-6 });
+    assertClose([sum(got.loss).item()], [written.item()], { rtol: 1e-5 });
+    const still = noGrad(() => kl({ logits: () => z0 })(mulScalar(z0, 1), chunk));
+    assertClose(still.loss.toFloats(), [0, 0, 0], { atol: 1e-6 });
+  });
+  assert.equal(memory().liveTensors, 0);
+});
+
+test("a chunk with rows of both losses gives each row its own", () => {
+  tidy(() => {
+    const z = tensor(values(20, 3), { shape: [5, 4] });
+    const targets = tensor([0, 1, 2, 3, 0], { shape: [5, 1], dtype: "int64" });
+    const erasing = () => LOSSES.ga.of(undefined as never, LOSS_DEFAULTS);
+    for (const own of [0, 2, 5]) {
+      const joined = joinedLoss(erasing, own, () => nll)(z);
+      const got = joined(mulScalar(z, 1), { from: 0, count: 5, targets });
+      const plain = nll(mulScalar(z, 1), { from: 0, count: 5, targets });
+      const sign = Array.from({ length: 5 }, (_, i) => (i < own ? -1 : 1));
+      assertClose(
+        got.loss.toFloats(),
+        plain.loss.toFloats().map((v, i) => v * sign[i]!),
+      );
+      const signs = cat(sign.map((s) => tensor([s], { shape: [1, 1] })));
+      assertClose(got.gradLogits.toFloats(), mul(plain.gradLogits, signs).toFloats());
+    }
+  });
+});
+
+test("each loss is a mean over its own rows, the retain term times α", () => {
+  const erase = wholeWindow([1, 2, 3, 4, 5], 0); // 4 rows
+  const keep = [wholeWindow([6, 7, 8], 0), wholeWindow([6, 8, 7], 1)]; // 2 rows each
+  const joining = { windows: keep, tokens: keep.map((w) => w.scored), lossOf: () => nll };
+  const { training, own } = joinedBatch([erase], [erase.scored], joining, 0.5);
+  assert.equal(own, 4);
+  assert.deepEqual(training.rows.weights, [0.25, 0.25, 0.25, 0.25, 0.125, 0.125, 0.125, 0.125]);
+  assert.deepEqual(training.rows.targets, [2, 3, 4, 5, 7, 8, 8, 7]);
+});

@@ -1,0 +1,155 @@
+/** @file Every option of erase does what it says, on a tiny model that recites: what may change, where the loss looks, in which dtype. */
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { before, test } from "node:test";
+import { erase, memorize } from "../src/index.ts";
+import { openModel } from "../src/io/index.ts";
+import { loadModel } from "../src/models/index.ts";
+import { memory } from "../src/torch/index.ts";
+import type { EraseOptions } from "../src/verbs/erase.ts";
+import { sentences, temporary, textsFile, tinyModel } from "./tiny.ts";
+
+const CUT = { prefixTokens: 12, suffixTokens: 12 };
+const folder = temporary();
+const at = (name: string) => join(folder, name);
+const texts = sentences("forget", 4, 24);
+const forget = textsFile(folder, "forget", texts);
+const heldout = textsFile(folder, "held", sentences("held", 6, 48));
+const target = at("target");
+
+before(async () => {
+  mkdirSync(at("base"));
+  await memorize({
+    model: await tinyModel(at("base")),
+    texts: forget,
+    general: textsFile(folder, "general", sentences("general", 24, 24)),
+    out: target,
+    lr: 4e-3,
+    epochs: 400,
+    ...CUT,
+  });
+});
+
+let runs = 0;
+/** Erases with the options; returns the result and the merged directory, and holds the run to leaving no tensor. */
+async function run(options: Partial<EraseOptions>) {
+  const live = memory().liveTensors;
+  const out = at(`out-${++runs}`);
+  const result = await erase({
+    model: target,
+    forget,
+    heldout,
+    target: "ma=0.9,nll=0.5",
+    utilityBudget: 5,
+    epochs: 60,
+    dtype: "float32",
+    ...CUT,
+    patchOut: at(`patch-${runs}`),
+    out,
+    ...options,
+  });
+  assert.equal(memory().liveTensors, live);
+  assert.ok(["erased", "incomplete"].includes(result.status), result.status);
+  return { result, out };
+}
+
+const nllOf = (set: { [metric: string]: { value: number } } | undefined) =>
+  set!["suffix_nll"]!.value;
+
+/** Flat indices of the values that differ, per tensor. */
+async function changedIn(out: string): Promise<Map<string, number[]>> {
+  const [a, b] = [await loadModel(target), await loadModel(out)];
+  try {
+    const found = new Map<string, number[]>();
+    for (const [name, before] of a.params) {
+      const [x, y] = [before.toFloats(), b.params.get(name)!.toFloats()];
+      const places = Array.from(x.keys()).filter((i) => !Object.is(x[i], y[i]));
+      if (places.length > 0) found.set(name, places);
+    }
+    return found;
+  } finally {
+    a.dispose();
+    b.dispose();
+  }
+}
+
+test("--scope mlp writes to no other layer", async () => {
+  const { out } = await run({ scope: "mlp", rank: 4, lr: 3e-3 });
+  const names = [...(await changedIn(out)).keys()];
+  assert.ok(names.length > 0 && names.every((n) => n.includes(".mlp.")), names.join());
+});
+
+test("--select directions-gradient forgets, as factors of the rank asked for", async () => {
+  const { result } = await run({ select: "directions-gradient", rank: 4, lr: 3e-3 });
+  assert.deepEqual([result.patch!.kind, result.selection.rank], ["factors", 4]);
+  assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.2);
+});
+
+test("--per row changes whole output rows, --per tensor the same share of each", async () => {
+  const given = { method: "em", select: "contrastive", scope: "linear", lr: 1e-3 } as const;
+  const byRow = await changedIn((await run({ ...given, per: "row", fraction: 0.1 })).out);
+  const source = await openModel(target);
+  const shapeOf = (name: string) => source.info(name).shape;
+  for (const [name, places] of byRow) {
+    const rows = new Set(places.map((i) => Math.floor(i / shapeOf(name)[1]!)));
+    assert.ok(places.length > 0.9 * rows.size * shapeOf(name)[1]!, `${name}: whole rows`);
+  }
+  const byTensor = await changedIn((await run({ ...given, per: "tensor", fraction: 0.1 })).out);
+  for (const [name, places] of byTensor) {
+    const size = shapeOf(name).reduce((x, y) => x * y, 1);
+    assert.ok(places.length <= Math.round(0.1 * size) && places.length > 0.08 * size, name);
+  }
+  source.close();
+});
+
+test("--project self leaves the model's own text more alone than no projection does", async () => {
+  const given = { method: "em", scope: "linear", lr: 1e-3, target: "ma=0.8,nll=1" } as const;
+  const plain = await run(given);
+  const projected = await run({ ...given, project: "self" });
+  const rise = ({ result }: typeof plain) =>
+    result.after.heldout!["perplexity"]!.value / result.before.heldout!["perplexity"]!.value;
+  assert.ok(rise(projected) < rise(plain), `${rise(projected)} and ${rise(plain)}`);
+});
+
+test("--positions suffix trains fewer tokens: another patch than all positions", async () => {
+  const [all, suffix] = [await run({ rank: 4 }), await run({ rank: 4, positions: "suffix" })];
+  assert.notEqual(all.result.patch!.sha256, suffix.result.patch!.sha256);
+});
+
+test("spans: only tokens that overlap them are scored and erased", async () => {
+  const spans = at("spans.jsonl");
+  const rows = texts.map((text, i) => ({ id: `s${i}`, text, spans: [{ start: 16, end: 20 }] }));
+  writeFileSync(spans, rows.map((r) => `${JSON.stringify(r)}\n`).join(""));
+  const { result } = await run({ forget: spans, rank: 4, lr: 3e-3 });
+  assert.equal(result.before.forget!["token_probability"]!.n, 4);
+  assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.2);
+});
+
+test("--optimiser sgd makes another step than adamw", async () => {
+  const { result } = await run({ method: "em", optimiser: "sgd", lr: 0.5 });
+  assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.2);
+});
+
+test("--dtype bfloat16 trains rounded weights, measures and writes float32", async () => {
+  const { result, out } = await run({ dtype: "bfloat16", rank: 4, lr: 3e-3 });
+  assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.2);
+  const source = await openModel(out);
+  assert.equal(source.info("model.norm.weight").dtype, "float32");
+  source.close();
+});
+
+test("--out-dtype and --patch-dtype bfloat16 write that dtype, measured after rounding", async () => {
+  const full = await run({ rank: 4, lr: 3e-3 });
+  const { result, out } = await run({
+    rank: 4,
+    lr: 3e-3,
+    outDtype: "bfloat16",
+    patchDtype: "bfloat16",
+  });
+  const source = await openModel(out);
+  assert.equal(source.info("model.norm.weight").dtype, "bfloat16");
+  source.close();
+  assert.ok(result.patch!.bytes < full.result.patch!.bytes);
+  assert.notEqual(nllOf(result.after.forget), nllOf(full.result.after.forget));
+});
