@@ -1,4 +1,4 @@
-/** @file Runs the named rows (all without names), prints a table or one JSON document, exits 1 if a bar fails. */
+/** @file Runs the named rows (without names all but the long ones), prints a table or one JSON document, exits 1 if a bar fails. */
 import { existsSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
@@ -6,19 +6,25 @@ import { unknownName } from "../src/base/errors.ts";
 import { openModel, writeCheckpoint } from "../src/io/index.ts";
 import { cacheDirectory, demoModelPath } from "../src/setup/paths.mjs";
 import { agree } from "./agree.ts";
+import { eraseReal } from "./erase-real.ts";
 import { opOverhead } from "./op-overhead.ts";
 import { parity } from "./parity.ts";
+import { quickstart } from "./quickstart.ts";
 import { ownTrainStep, scoreRow, trainStepRow } from "./speed.ts";
 import { startup } from "./startup.ts";
 import type { Row } from "./types.ts";
 
+/** Rows that take long and run only when they are named. */
+const LONG = ["quickstart", "agree", "erase-real"];
 const ROWS: Record<string, (directory: string) => Row[] | Promise<Row[]>> = {
   "op-overhead": opOverhead,
   startup,
   parity,
   "train-step": trainStepRow,
   score: scoreRow,
+  quickstart,
   agree,
+  "erase-real": eraseReal,
 };
 
 /** The demo model as a Hugging Face directory, for both sides. */
@@ -41,7 +47,9 @@ if (args[0] === "--alone") {
   }
   const directory = await demoDirectory();
   const rows: Row[] = [];
-  for (const name of names.length > 0 ? names : Object.keys(ROWS)) {
+  for (const name of names.length > 0
+    ? names
+    : Object.keys(ROWS).filter((n) => !LONG.includes(n))) {
     rows.push(...(await ROWS[name]!(directory)));
   }
   const machine = `${cpus()[0]?.model ?? "unknown"}, ${cpus().length} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`;

@@ -39,7 +39,7 @@ const inSuite = (/** @type {string} */ file) =>
   SUITES.some((s) => file.startsWith(join("tests", s) + "/"));
 const all =
   suite === undefined
-    ? [...testsIn("src"), ...testsIn("tests").filter((f) => !inSuite(f))]
+    ? [...["src", "bench"].flatMap(testsIn), ...testsIn("tests").filter((f) => !inSuite(f))]
     : testsIn(join("tests", suite));
 const files = all.filter((f) => filters.length === 0 || filters.some((x) => f.includes(x))).sort();
 if (files.length === 0) {
@@ -62,7 +62,8 @@ const run = spawnSync(
   {
     cwd: root,
     stdio: "inherit",
-    env: { ...process.env, NODE_NO_WARNINGS: "1" },
+    // two files at once have more threads than cores: waiting threads must sleep, not spin
+    env: { OMP_WAIT_POLICY: "passive", ...process.env, NODE_NO_WARNINGS: "1" },
   },
 );
 process.exit(run.status ?? 1);
