@@ -132,8 +132,9 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
       }
       state.active = above(now.levels, goal);
       for (const i of state.active) {
-        if (stalls(state.last.levels[i]!, now.levels[i]!, goal.perText[i]!))
-          {state.pressure[i]! += 1;}
+        if (stalls(state.last.levels[i]!, now.levels[i]!, goal.perText[i]!)) {
+          state.pressure[i]! += 1;
+        }
       }
       state.last = now;
       if (state.active.length === 0) state.active = now.levels.map((_, i) => i); // only the mean is missing
