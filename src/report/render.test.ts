@@ -107,6 +107,14 @@ test("undo: revert for a sparse patch, the base model and an undo file for facto
   for (const page of [factors, sparse]) assert.match(page, /as\s+confidential as the texts/);
 });
 
+test("the verdict says how many texts to keep are still recited, not only their tokens", () => {
+  // .97 and .94 of 16 texts
+  assert.match(
+    renderReport(erasedRun()),
+    /Of the texts to keep it recites 15; before it recited 16 of 16\./,
+  );
+});
+
 test("a step or an epoch taken again after a crash counts once", () => {
   const again = renderReport({ ...erasedRun(), events: [...EVENTS, ...EVENTS] });
   assert.match(again, /12\s+epochs,\s+48\s+steps/);

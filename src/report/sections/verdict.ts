@@ -67,8 +67,17 @@ export function eraseVerdict(r: EraseResult, manifest: Manifest): Html {
       ${texts.erased} reached the
       target${texts.incomplete > 0 ? `, ${texts.incomplete} did not` : ""}${texts.skipped > 0 ? `; ${count(texts.skipped, "text")} too short to judge ${texts.skipped === 1 ? "was" : "were"} left out` : ""}.
       ${r.over_forgotten > 0 ? `${count(r.over_forgotten, "text")} went well beyond it (surprise over 1.5 × the target), which can itself show that something was removed.` : ""}
+      ${keptRecited(r)}
     </p>
     ${anew.map((p) => html`<p class="note"><strong>An earlier erasure came undone:</strong> ${p.recited} of ${count(p.texts, "text")} of <code>${p.run}</code> are recited again.</p>`)}`;
+}
+
+/** How many of the texts to keep the model recites, before and after: a high share of tokens can hide a lost text. */
+function keptRecited(r: EraseResult): string {
+  const [before, after] = [r.before.kept?.["exact_match"], r.after.kept?.["exact_match"]];
+  if (before === undefined || after === undefined || before.value === 0) return "";
+  const texts = (m: { value: number; n: number }) => Math.round(m.value * m.n);
+  return `Of the texts to keep it recites ${texts(after)}; before it recited ${texts(before)} of ${before.n}.`;
 }
 
 const card = (name: string, value: Html, text: string): Html =>
