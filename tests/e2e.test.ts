@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { eraseResult, evaluateResult, auditResult } from "../src/eval/results.ts";
@@ -15,6 +15,7 @@ import { sentences, temporary, textsFile, tinyModel } from "./tiny.ts";
 const CUT = { prefixTokens: 12, suffixTokens: 12 };
 const folder = temporary();
 const at = (name: string) => join(folder, name);
+mkdirSync(at("instead"));
 const hashOf = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
 
 let base = "";
@@ -24,12 +25,12 @@ const files = {
   forget: textsFile(folder, "forget", forget),
   kept: textsFile(folder, "kept", kept),
   all: textsFile(folder, "all", [...forget, ...kept]),
+  instead: textsFile(at("instead"), "forget", sentences("instead", 4, 24)),
   held: textsFile(folder, "held", sentences("held", 6, 48)),
   general: textsFile(folder, "general", sentences("general", 24, 24)),
 };
 
 before(async () => {
-  const { mkdirSync } = await import("node:fs");
   mkdirSync(at("base"));
   base = await tinyModel(at("base"));
   await memorize({
@@ -67,7 +68,7 @@ describe("on a tiny model", () => {
   });
 
   const settings = { lr: 3e-3, rank: 8, epochs: 150, target: "ma=0.6,nll=1.5", utilityBudget: 3 };
-  const FAR: readonly string[] = ["em", "emso-paper", "npo", "ga", "graddiff", "kl"]; // the others end by themselves or slow down
+  const FAR: readonly string[] = ["em", "emso-paper", "npo", "ga", "graddiff", "kl", "dpo"]; // the others end by themselves or slow down
   for (const method of METHOD_NAMES) {
     test(`${method} forgets, writes a patch, and leaves no tensor behind`, async () => {
       const live = memory().liveTensors;
@@ -86,6 +87,7 @@ describe("on a tiny model", () => {
         ...(method === "emso" && { rank }),
         ...(method === "graddiff" && { retain: files.general }),
         ...(method === "kl" && { retain: "self" }),
+        ...(method === "dpo" && { alternative: files.instead }),
         ...CUT,
         dtype: "float32",
         patchOut: at(`patch-${method}`),

@@ -198,6 +198,18 @@ test("texts too short, settings that contradict each other, an output that is th
     run({ method: "graddiff" }),
     /--method graddiff: expected --retain FILE or --retain self, got none/,
   );
+  await assert.rejects(
+    run({ method: "dpo" }),
+    /--method dpo: expected --alternative FILE, got none/,
+  );
+  await assert.rejects(
+    run({ method: "dpo", alternative: textsFile(folder, "other", sentences("o", 3, 24)) }),
+    /expected a text of 8 tokens or more for each id of the forget set, got none for forget-2-0/,
+  );
+  await assert.rejects(
+    run({ alternative: forget }),
+    /--alternative: expected --method dpo, got --method emso/,
+  );
   await assert.rejects(run({ alpha: 2 }), /--alpha: expected --retain beside it, got none/);
   await assert.rejects(run({ retain: forget }), /expected no text in two sets, got forget:/);
   await assert.rejects(

@@ -3,8 +3,12 @@ import { test } from "node:test";
 import { assertClose } from "../../tests/close.ts";
 import { wholeWindow } from "../eval/index.ts";
 import {
+  add,
   cat,
+  gather,
   grad,
+  linear,
+  logSigmoid,
   logSoftmax,
   memory,
   mul,
@@ -17,9 +21,10 @@ import {
   tensor,
   tidy,
 } from "../torch/index.ts";
+import { dpo } from "./losses/dpo.ts";
 import { kl } from "./losses/kl.ts";
 import { LOSSES, LOSS_DEFAULTS, nll } from "./losses/index.ts";
-import { joinedBatch, joinedLoss } from "./retain.ts";
+import { joinedBatch, joinedLoss } from "./companions.ts";
 
 const values = (n: number, seed: number) =>
   Float32Array.from({ length: n }, (_, i) => Math.sin(12.9898 * (i + 1) + seed));
@@ -71,9 +76,45 @@ test("a chunk with rows of both losses gives each row its own", () => {
 test("each loss is a mean over its own rows, the retain term times α", () => {
   const erase = wholeWindow([1, 2, 3, 4, 5], 0); // 4 rows
   const keep = [wholeWindow([6, 7, 8], 0), wholeWindow([6, 8, 7], 1)]; // 2 rows each
-  const joining = { windows: keep, tokens: keep.map((w) => w.scored), lossOf: () => nll };
+  const joining = { windows: keep, tokens: keep.map((w) => w.scored) };
   const { training, own } = joinedBatch([erase], [erase.scored], joining, 0.5);
   assert.equal(own, 4);
   assert.deepEqual(training.rows.weights, [0.25, 0.25, 0.25, 0.25, 0.125, 0.125, 0.125, 0.125]);
   assert.deepEqual(training.rows.targets, [2, 3, 4, 5, 7, 8, 8, 7]);
+});
+
+test("dpo: loss and gradient of a pair are those of its formula, by autograd", () => {
+  tidy(() => {
+    // two pairs: sequences 0, 1 are texts, 2, 3 their alternatives, two rows each
+    const sequence = [0, 0, 1, 1, 2, 2, 3, 3];
+    const targets = [0, 1, 2, 3, 3, 2, 1, 0];
+    const rows = tensor(values(24, 5), { shape: [8, 3] });
+    const head = tensor(values(12, 6), { shape: [4, 3] });
+    const logProbability = [...values(8, 7)].map((v) => v - 2);
+    const leaf = requiresGrad(linear(rows, head));
+    const own = tensor(targets, { shape: [8, 1], dtype: "int64" });
+    const gap = sub(
+      gather(logSoftmax(leaf, -1), 1, own),
+      tensor(logProbability, { shape: [8, 1] }),
+    );
+    const ratio = (s: number) =>
+      sum(
+        mul(
+          gap,
+          tensor(
+            sequence.map((x) => Number(x === s)),
+            { shape: [8, 1] },
+          ),
+        ),
+      );
+    const beta = 0.3;
+    const pair = (i: number) =>
+      mulScalar(logSigmoid(mulScalar(sub(ratio(i + 2), ratio(i)), beta)), -2 / beta);
+    const written = mulScalar(add(pair(0), pair(1)), 1 / 2);
+    const [want] = grad([written], [leaf]);
+    const loss = noGrad(() => dpo({ head, targets, sequence, logProbability }, { beta })(rows));
+    const got = noGrad(() => loss(linear(rows, head), { from: 0, count: 8, targets: own }));
+    assertClose([sum(got.loss).item() / 8], [written.item()], { rtol: 1e-5 });
+    assertClose(mulScalar(got.gradLogits, 1 / 8).toFloats(), want!.toFloats(), { atol: 1e-6 });
+  });
 });

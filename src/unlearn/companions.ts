@@ -1,30 +1,40 @@
 /**
- * @file A retain term beside the erasing loss: the likelihood of retain texts, or KL(θ0‖θ) on them. As many windows as a step
- * erases join its batch; L = L_erase + α L_retain, each a mean over its own rows (GradDiff, Liu et al. 2022; KL, Maini et al. 2024).
+ * @file Text that joins every step. Retain text holds the model: L = L_erase + α L_retain, each a mean over its own rows, L_retain
+ * the likelihood (GradDiff, Liu et al. 2022) or KL(θ0‖θ) (Maini et al. 2024). Alternative texts are preferred over those to forget.
  */
 import { shuffled } from "../base/random.ts";
 import type { Window } from "../eval/index.ts";
 import type { Architecture, LossOf, Weights } from "../models/index.ts";
-import { cat, narrow } from "../torch/index.ts";
+import { cat, narrow, type Tensor } from "../torch/index.ts";
+import { dpo } from "./losses/dpo.ts";
 import { kl } from "./losses/kl.ts";
 import { nll } from "./losses/index.ts";
 import { makeReference } from "./reference.ts";
 import { trainedTokens, trainingBatch, type TrainingBatch } from "./rows.ts";
 
-export const RETAIN_TERMS = ["none", "nll", "kl"] as const;
-export type RetainTerm = (typeof RETAIN_TERMS)[number];
+/** Nothing · likelihood of retain text · KL(θ0‖θ) on retain text · preference of alternative texts. */
+export type CompanionName = "none" | "nll" | "kl" | "dpo";
 
+/** What a batch holds: the loss of the windows to erase, their rows (the first `own`), and all rows. */
+export type Batched = {
+  readonly erasing: LossOf;
+  readonly own: number;
+  readonly targets: readonly number[];
+  readonly sequence: readonly number[];
+};
+
+/** Windows that join a step, and the loss of the whole batch. */
 export type Joining = {
   readonly windows: readonly Window[];
   readonly tokens: readonly (readonly number[])[];
-  readonly lossOf: LossOf;
+  readonly lossOf: (batch: Batched) => LossOf;
 };
 
-export type Retain = {
-  /** α. */
-  readonly weight: number;
-  /** The windows that join a step: the same for the same step, so that a resumed run sees them again. */
-  readonly draw: (step: number, count: number) => Joining;
+export type Companions = {
+  /** α: what joins is a term of its own, a mean over its own rows · pairs: all rows count alike, in one loss. */
+  readonly weight: number | "pairs";
+  /** The windows that join a step: the same for the same step and members, so that a resumed run sees them again. */
+  readonly draw: (step: number, members: readonly number[]) => Joining;
   readonly dispose: () => void;
 };
 
@@ -38,7 +48,7 @@ export async function makeRetain(
     seed,
     signal,
   }: { term: "nll" | "kl"; alpha: number; seed: number; signal?: AbortSignal | undefined },
-): Promise<Retain> {
+): Promise<Companions> {
   const tokens = windows.map((w) => trainedTokens(w, "all"));
   const order = shuffled(`retain ${seed}`, [...windows.keys()]);
   const reference =
@@ -47,7 +57,7 @@ export async function makeRetain(
       : undefined;
   return {
     weight: alpha,
-    draw(step, count) {
+    draw(step, { length: count }) {
       const chosen = Array.from(
         { length: count },
         (_, i) => order[(step * count + i) % order.length]!,
@@ -56,10 +66,50 @@ export async function makeRetain(
       return {
         windows: chosen.map((i) => windows[i]!),
         tokens: chosen.map((i) => tokens[i]!),
-        lossOf: () => loss,
+        lossOf: ({ erasing, own }) => joinedLoss(erasing, own, () => loss),
       };
     },
     dispose: () => reference?.dispose(),
+  };
+}
+
+/** What should be said instead: one window for each window to erase (Rafailov et al. 2023). */
+export async function makeAlternatives(
+  arch: Architecture,
+  weights: Weights,
+  own: readonly Window[],
+  instead: readonly Window[],
+  {
+    tokens,
+    head,
+    beta,
+    signal,
+  }: {
+    tokens: readonly (readonly number[])[];
+    /** The head of the model being trained. */
+    head: () => Tensor;
+    beta: number;
+    signal?: AbortSignal | undefined;
+  },
+): Promise<Companions> {
+  const altTokens = instead.map((w) => trainedTokens(w, "suffix"));
+  const all = [...own, ...instead];
+  const reference = await makeReference(arch, weights, all, [...tokens, ...altTokens], {
+    natural: false,
+    signal,
+  });
+  return {
+    weight: "pairs",
+    draw: (_, members) => ({
+      windows: members.map((m) => instead[m]!),
+      tokens: members.map((m) => altTokens[m]!),
+      lossOf: ({ targets, sequence }) => {
+        const rows = reference.rowsOf([...members, ...members.map((m) => own.length + m)]);
+        const { logProbability } = rows;
+        return dpo({ head: head(), targets, sequence, logProbability }, { beta });
+      },
+    }),
+    dispose: () => reference.dispose(),
   };
 }
 
@@ -67,14 +117,15 @@ export async function makeRetain(
 export function joinedBatch(
   windows: readonly Window[],
   tokens: readonly (readonly number[])[],
-  joining: Joining | undefined,
-  weight = 0,
+  joining: Pick<Joining, "windows" | "tokens"> | undefined,
+  weight: Companions["weight"] = 0,
 ): { training: TrainingBatch; own: number } {
   const own = tokens.reduce((sum, list) => sum + list.length, 0);
   const training = trainingBatch(
     [...windows, ...(joining?.windows ?? [])],
     [...tokens, ...(joining?.tokens ?? [])],
   );
+  if (weight === "pairs") return { training, own };
   const others = training.rows.targets.length - own;
   const weights = training.rows.targets.map((_, i) => (i < own ? 1 / own : weight / others));
   return { training: { ...training, rows: { ...training.rows, weights } }, own };

@@ -9,7 +9,7 @@ import type { Window } from "../eval/index.ts";
 import type { Checkpointing, LoopState } from "./checkpoint.ts";
 import { above, isDone, meanLevel, type Goal, type Level } from "./level.ts";
 import type { Optimiser } from "./optimiser.ts";
-import { joinedBatch, joinedLoss, type Retain } from "./retain.ts";
+import { joinedBatch, type Companions } from "./companions.ts";
 import { dropSnapshot, restore, takeSnapshot, type Snapshot } from "./snapshot.ts";
 import { trainStep } from "./step.ts";
 import { tidy } from "../torch/index.ts";
@@ -57,8 +57,8 @@ export type LoopInput = {
     sequence: readonly number[],
     pressure: readonly number[],
   ) => LossOf;
-  /** Text that joins every step to hold the model in place. */
-  retain?: Retain | undefined;
+  /** Text that joins every step: to hold the model in place, or to be said instead. */
+  companions?: Companions | undefined;
   goal: Goal;
   measure: () => Promise<Measure>;
   /** Largest allowed perplexity relative to the start. */
@@ -176,7 +176,7 @@ function startState(before: Measure, goal: Goal): LoopState {
 
 /** The steps of one epoch from batch `state.next` on: windows of the active texts in a seeded order. */
 async function runEpoch(input: LoopInput, state: LoopState, inside: Snapshot): Promise<void> {
-  const { arch, writer, optimiser, windows, tokens, batch, seed, lossOf, retain } = input;
+  const { arch, writer, optimiser, windows, tokens, batch, seed, lossOf, companions } = input;
   const { checkpointing, signal } = input;
   const active = new Set(state.active);
   const members = shuffled(
@@ -188,19 +188,18 @@ async function runEpoch(input: LoopInput, state: LoopState, inside: Snapshot): P
     const began = performance.now();
     const lr = input.lr * state.scale * Math.min(1, (state.step + 1) / Math.max(1, input.warmup));
     const result = tidy(() => {
-      const joining = retain?.draw(state.step, chosen.length);
+      const joining = companions?.draw(state.step, chosen);
       const { training, own } = joinedBatch(
         chosen.map((m) => windows[m]!),
         chosen.map((m) => tokens[m]!),
         joining,
-        retain?.weight,
+        companions?.weight,
       );
-      const [targets, sequence] = [training.rows.targets, training.sequence].map((list) =>
-        list.slice(0, own),
-      ) as [number[], number[]];
-      const pressure = sequence.map((b) => state.pressure[windows[chosen[b]!]!.text]!);
-      const erasing = lossOf(chosen, targets, sequence, pressure);
-      const loss = joining === undefined ? erasing : joinedLoss(erasing, own, joining.lossOf);
+      const { sequence, rows } = training;
+      const first = sequence.slice(0, own);
+      const pressure = first.map((b) => state.pressure[windows[chosen[b]!]!.text]!);
+      const erasing = lossOf(chosen, rows.targets.slice(0, own), first, pressure);
+      const loss = joining?.lossOf({ erasing, own, targets: rows.targets, sequence }) ?? erasing;
       return trainStep(arch, writer, optimiser, training, loss, { lr });
     });
     if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm)) {

@@ -9,12 +9,13 @@ import { LOSSES, type LossOptions, type RowContext } from "./losses/index.ts";
 import type { MethodSettings } from "./methods/index.ts";
 import { optimiser, type Optimiser } from "./optimiser.ts";
 import { selfProjection } from "./projection.ts";
-import { makeRetain, type Retain } from "./retain.ts";
+import { makeAlternatives, makeRetain, type Companions } from "./companions.ts";
 import { makeReference } from "./reference.ts";
 import { eligibleParameters } from "./scope.ts";
 import { selectorNamed, type SelectInput } from "./select/index.ts";
 import { selfTexts } from "./self-text.ts";
 import { factorsWriter } from "./writers/factors.ts";
+import type { Tensor } from "../torch/index.ts";
 import type { Writer } from "./writers/types.ts";
 import { weightsWriter } from "./writers/weights.ts";
 
@@ -27,6 +28,8 @@ export type PrepareInput = {
   tokens: readonly (readonly number[])[];
   /** Retain text; absent with --retain self, where the model's own samples serve. */
   retainWindows?: readonly Window[] | undefined;
+  /** For each window what should be said instead; for methods that prefer it. */
+  alternatives?: readonly Window[] | undefined;
   seed: number;
   /** BOS of texts, when the tokenizer adds one. */
   bos: number | undefined;
@@ -45,7 +48,7 @@ export type Prepared = {
     sequence: readonly number[],
     pressure: readonly number[],
   ) => LossOf;
-  retain: Retain | undefined;
+  companions: Companions | undefined;
   dispose: () => void;
 };
 
@@ -117,14 +120,14 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
     };
     const { writer, project } = await makeWriter(selectInput, settings, own);
     const adam = optimiser({ name: settings.optimiser, project });
-    const retain = await retainOf(input, own);
+    const companions = await companionsOf(input, own, () => head(writer.trainable.weights));
     return {
       writer,
       optimiser: adam,
       lossOf: lossWith(writer.trainable.weights),
-      retain,
+      companions,
       dispose() {
-        retain?.dispose();
+        companions?.dispose();
         adam.dispose();
         writer.dispose();
         reference?.dispose();
@@ -136,14 +139,33 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
   }
 }
 
-async function retainOf(
-  { arch, weights, settings, retainWindows, seed, signal }: PrepareInput,
+async function companionsOf(
+  {
+    arch,
+    weights,
+    settings,
+    windows,
+    tokens,
+    retainWindows,
+    alternatives,
+    seed,
+    signal,
+  }: PrepareInput,
   own: () => Promise<number[][]>,
-): Promise<Retain | undefined> {
-  const { retainTerm: term, alpha } = settings;
-  if (term === "none") return undefined;
-  const windows = retainWindows ?? (await own()).map(wholeWindow);
-  return makeRetain(arch, weights, windows, { term, alpha, seed, signal });
+  head: () => Tensor,
+): Promise<Companions | undefined> {
+  const { companion, alpha, beta } = settings;
+  if (companion === "none") return undefined;
+  if (companion === "dpo") {
+    return makeAlternatives(arch, weights, windows, alternatives ?? [], {
+      tokens,
+      head,
+      beta,
+      signal,
+    });
+  }
+  const retained = retainWindows ?? (await own()).map(wholeWindow);
+  return makeRetain(arch, weights, retained, { term: companion, alpha, seed, signal });
 }
 
 async function makeWriter(

@@ -1,7 +1,7 @@
 /** @file The sets of an erasure: read, measured before, measured after on what was written; texts of earlier runs too. */
 import { join } from "node:path";
 import { inputError } from "../base/errors.ts";
-import type { EvaluateResult } from "../eval/index.ts";
+import type { EvaluateResult, Window } from "../eval/index.ts";
 import { isObject, readObject } from "../io/index.ts";
 import { loadModel, type Model } from "../models/index.ts";
 import type { EraseHooks, EraseValues } from "./erase.ts";
@@ -41,6 +41,31 @@ export async function readSets(values: EraseValues, model: Model): Promise<Sets>
     unseen: await read("unseen", values.unseen),
     heldout: await read("heldout", values.heldout, { ...HELDOUT_CUT, textField: values.textField }),
   };
+}
+
+/** For each window of the forget set one of the text with the same id: its own part, the last one where there are fewer. */
+export async function readAlternatives(
+  values: EraseValues,
+  forget: TextSet,
+  model: Model,
+): Promise<Window[] | undefined> {
+  const { alternative: spec, textField, prefixTokens: prefix, suffixTokens: suffix } = values;
+  if (spec === undefined) return undefined;
+  const set = await readSet("alternative", spec, model, { prefix, suffix, textField });
+  const place = new Map(set.ids.map((id, i) => [id, i]));
+  let [text, part] = [-1, 0];
+  return forget.windows.map((w) => {
+    part = w.text === text ? part + 1 : 0;
+    text = w.text;
+    const other = place.get(forget.ids[text]!);
+    const own = set.windows.filter((x) => x.text === other);
+    const chosen = own[Math.min(part, own.length - 1)];
+    if (chosen !== undefined) return chosen;
+    throw inputError(
+      `${spec}: expected a text of 8 tokens or more for each id of the forget set, got none for ${forget.ids[text]}`,
+      { wayOut: "give each alternative the id of the text it stands for" },
+    );
+  });
 }
 
 export type Evaluated = { [K in keyof Sets]: Measured | undefined };

@@ -19,7 +19,7 @@ export function settingsOf(values: EraseValues, texts: { hasSpans: boolean }): M
   const spans = texts.hasSpans && values.positions === undefined ? { positions: "span" } : {};
   // a method without a retain term of its own takes the likelihood of the retain text that it is given
   const term =
-    values.retain !== undefined && settings.retainTerm === "none" ? { retainTerm: "nll" } : {};
+    values.retain !== undefined && settings.companion === "none" ? { companion: "nll" } : {};
   const resolved = { ...settings, ...spans, ...term, ...given } as MethodSettings;
   refuseUnused(values, resolved, Object.keys(given));
   checkSettings(resolved);
@@ -35,7 +35,7 @@ function refuseUnused(
 ): void {
   const { method } = values;
   const loss = LOSSES[settings.loss];
-  const used: readonly string[] = loss.options;
+  const used: readonly string[] = settings.companion === "dpo" ? ["beta"] : loss.options;
   const odd = LOSS_FLAGS.find((key) => given.includes(key) && !used.includes(key));
   if (odd !== undefined) {
     const known = LOSS_FLAGS.filter((key) => used.includes(key)).map(flagName);
@@ -44,12 +44,24 @@ function refuseUnused(
       { wayOut: `leave out ${flagName(odd)}, or take a method that has it: unrecite ls methods` },
     );
   }
-  if (settings.beta === 0 && (settings.loss === "npo" || settings.loss === "simnpo")) {
+  if (
+    settings.beta === 0 &&
+    (settings.loss === "npo" || settings.loss === "simnpo" || settings.companion === "dpo")
+  ) {
     throw inputError(`--beta: expected more than 0 with ${method}, got 0`, {
       wayOut: "its limit at 0 is --method ga",
     });
   }
-  if (settings.retainTerm !== "none" && values.retain === undefined) {
+  if ((settings.companion === "dpo") !== (values.alternative !== undefined)) {
+    throw settings.companion === "dpo"
+      ? inputError(`--method ${method}: expected --alternative FILE, got none`, {
+          wayOut: "with a text for the id of each text to forget, to be said instead",
+        })
+      : inputError(`--alternative: expected --method dpo, got --method ${method}`, {
+          wayOut: "leave out --alternative, or take --method dpo",
+        });
+  }
+  if (/^(nll|kl)$/.test(settings.companion) && values.retain === undefined) {
     throw inputError(
       `--method ${values.method}: expected --retain FILE or --retain self, got none`,
       {

@@ -30,6 +30,7 @@ import {
   readRetain,
   readSets,
   type Sets,
+  readAlternatives,
 } from "./erase-sets.ts";
 import { settingsOf } from "./erase-settings.ts";
 import { ERASE } from "./flags.ts";
@@ -72,6 +73,7 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
     const sets = await readSets(values, measured);
     const settings = settingsOf(values, { hasSpans: sets.forget.hasSpans });
     const retain = await readRetain(values, measured);
+    const alternatives = await readAlternatives(values, sets.forget, measured);
     for (const message of checkOverlaps([...Object.values(sets), retain])) {
       hooks.onEvent?.({ type: "warning", message });
     }
@@ -99,6 +101,7 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
       windows,
       tokens,
       retainWindows: retain?.windows,
+      alternatives,
       seed: values.seed,
       signal: hooks.signal,
       onProgress: (name, done, total) => hooks.onEvent?.({ type: "phase", name, done, total }),
@@ -195,7 +198,7 @@ async function run({
   hooks,
 }: RunInput): Promise<LoopOutcome> {
   const { arch } = model;
-  const { writer, optimiser, lossOf, retain } = prepared;
+  const { writer, optimiser, lossOf, companions } = prepared;
   const gate =
     sets.heldout?.windows ?? (await sampledWindows(model, sets.forget, values.seed, hooks.signal));
   const textOf = windows.map((w) => w.text);
@@ -242,7 +245,7 @@ async function run({
     tokens,
     texts,
     lossOf,
-    retain,
+    companions,
     goal,
     measure,
     budget: values.utilityBudget,

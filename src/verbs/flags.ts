@@ -9,6 +9,7 @@ export const METHOD_NAMES = [
   "ga",
   "graddiff",
   "kl",
+  "dpo",
   "npo",
   "undial",
   "simnpo",
@@ -176,6 +177,10 @@ export const ERASE = {
   retain: {
     kind: "text",
     help: "text that joins every step to hold the model: a file, or self (its own samples)",
+  },
+  alternative: {
+    kind: "text",
+    help: "what should be said instead: a text for the id of each text to forget (dpo)",
   },
   alpha: { kind: "number", min: 0, max: 1000, help: "weight of the retain term" },
   reference: { kind: "text", help: "the model before the texts were put in: sets the target" },

@@ -5,5 +5,5 @@ export const graddiff: Method = {
   name: "graddiff",
   summary: "gradient ascent, with the likelihood of retain text beside it, all weights",
   origin: "paper",
-  settings: { ...COMMON, loss: "ga", retainTerm: "nll", lr: 1e-5 },
+  settings: { ...COMMON, loss: "ga", companion: "nll", lr: 1e-5 },
 };

@@ -1,6 +1,7 @@
 /** @file The methods, by name. Adding one: its file, a row here; the contract tests pick it up. */
 import { unknownName } from "../../base/errors.ts";
 import { ceU } from "./ce_u.ts";
+import { dpo } from "./dpo.ts";
 import { em } from "./em.ts";
 import { emsoPaper } from "./emso-paper.ts";
 import { emso } from "./emso.ts";
@@ -24,6 +25,7 @@ export const METHODS = {
   ga,
   graddiff,
   kl,
+  dpo,
   npo,
   undial,
   simnpo,

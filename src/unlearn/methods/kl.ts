@@ -5,5 +5,5 @@ export const kl: Method = {
   name: "kl",
   summary: "gradient ascent, with KL to the original model on retain text beside it, all weights",
   origin: "paper",
-  settings: { ...COMMON, loss: "ga", retainTerm: "kl", lr: 1e-5 },
+  settings: { ...COMMON, loss: "ga", companion: "kl", lr: 1e-5 },
 };

@@ -2,7 +2,7 @@
 import { LOSS_DEFAULTS, type LossName } from "../losses/index.ts";
 import type { OptimiserName } from "../optimiser.ts";
 import type { Positions } from "../rows.ts";
-import type { RetainTerm } from "../retain.ts";
+import type { CompanionName } from "../companions.ts";
 import type { Scope } from "../scope.ts";
 import type { Per } from "../select/types.ts";
 
@@ -25,8 +25,8 @@ export type MethodSettings = {
   readonly gamma: number;
   readonly hinge: number;
   readonly smoothing: number;
-  /** What joins the erasing loss on retain text, and its weight α. */
-  readonly retainTerm: RetainTerm;
+  /** What joins every step, and the weight α of retain text. */
+  readonly companion: CompanionName;
   readonly alpha: number;
 };
 
@@ -52,6 +52,6 @@ export const COMMON = {
   epochs: 40,
   batch: 8,
   ...LOSS_DEFAULTS,
-  retainTerm: "none",
+  companion: "none",
   alpha: 1,
 } as const satisfies Partial<MethodSettings>;
