@@ -207,6 +207,10 @@ test("texts too short, settings that contradict each other, an output that is th
     /expected a text of 8 tokens or more for each id of the forget set, got none for forget-2-0/,
   );
   await assert.rejects(
+    run({ method: "dpo", alternative: forget, retain: "self" }),
+    /--retain: expected a method that takes retain text, got --method dpo/,
+  );
+  await assert.rejects(
     run({ alternative: forget }),
     /--alternative: expected --method dpo, got --method emso/,
   );

@@ -114,6 +114,16 @@ test("Ctrl+C ends at the next step with 130 and says how to go on", async () => 
   assert.equal(patchOf(run), patchOf(at("whole")));
 });
 
+test("retain text that changed meanwhile starts the run anew", async () => {
+  const run = at("retained");
+  const write = (seed: string) => textsFile(folder, "retain", sentences(seed, 4, 24));
+  const args = [...settings(run), "--retain", write("retain")];
+  await stopAfter(2, run, [...args, "--epochs", "3"], "SIGKILL");
+  write("changed");
+  const last = spawnSync(process.execPath, [...ARGS, "--resume", run], { env, encoding: "utf8" });
+  assert.match(last.stderr, /the checkpoint is of other texts, settings or weights: starting anew/);
+});
+
 test("a run that is done, or of another command, is not resumed; a changed log is found", () => {
   const done = spawnSync(process.execPath, [...ARGS, "--resume", at("whole")], {
     env,

@@ -61,6 +61,11 @@ function refuseUnused(
           wayOut: "leave out --alternative, or take --method dpo",
         });
   }
+  if (settings.companion === "dpo" && values.retain !== undefined) {
+    throw inputError(`--retain: expected a method that takes retain text, got --method ${method}`, {
+      wayOut: "leave out --retain: dpo says the alternative texts instead",
+    });
+  }
   if (/^(nll|kl)$/.test(settings.companion) && values.retain === undefined) {
     throw inputError(
       `--method ${values.method}: expected --retain FILE or --retain self, got none`,

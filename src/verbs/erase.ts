@@ -26,11 +26,11 @@ import { resultOf } from "./erase-result.ts";
 import {
   evaluateSets,
   measureWritten,
+  readAlternatives,
   readPrevious,
   readRetain,
   readSets,
   type Sets,
-  readAlternatives,
 } from "./erase-sets.ts";
 import { settingsOf } from "./erase-settings.ts";
 import { ERASE } from "./flags.ts";
@@ -117,6 +117,7 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
         prepared,
         windows,
         tokens,
+        joining: [...(retain?.windows ?? []), ...(alternatives ?? [])],
         hooks,
       });
       const outputs = await writeOutputs({
@@ -182,6 +183,8 @@ type RunInput = {
   prepared: Prepared;
   windows: readonly Window[];
   tokens: readonly (readonly number[])[];
+  /** Retain and alternative text. */
+  joining: readonly Window[];
   hooks: EraseHooks;
 };
 
@@ -195,6 +198,7 @@ async function run({
   prepared,
   windows,
   tokens,
+  joining,
   hooks,
 }: RunInput): Promise<LoopOutcome> {
   const { arch } = model;
@@ -227,6 +231,7 @@ async function run({
     threads: session.threads,
     model: await model.source.hash(),
     texts: sets.forget.contents.map((c) => hooks.files?.hashText(c)),
+    joining: joining.map((w) => hooks.files?.hashText(w.ids.join(" "))),
   });
   const path = hooks.files?.checkpoint;
   const every = values.checkpointEvery;
@@ -234,6 +239,10 @@ async function run({
     path !== undefined && existsSync(path)
       ? await resumeFrom(path, every, binding, writer, optimiser)
       : undefined;
+  if (path !== undefined && existsSync(path) && resumed === undefined) {
+    const message = "the checkpoint is of other texts, settings or weights: starting anew";
+    hooks.onEvent?.({ type: "warning", message });
+  }
   const checkpointing =
     resumed ?? (path === undefined ? undefined : checkpointTo(path, every, binding));
   const { lr, warmup, epochs, batch } = settings;
