@@ -18,7 +18,6 @@ const HELDOUT = 16;
 const HELDOUT_CHARACTERS = 800; // of each passage: the gate measures them every epoch
 const EPOCHS = 20; // at most, for every method
 const CUT = { "prefix-tokens": 32, "suffix-tokens": 32 };
-const MEMORIZE = { lr: 1.6e-4, mix: 0.5 };
 const work = join("runs", "erase-real");
 const at = (name: string) => join(work, name);
 
@@ -40,7 +39,6 @@ export async function eraseReal(): Promise<Row[]> {
       general: at("general.jsonl"),
       heldout: sets.heldout,
       out: at("target"),
-      ...MEMORIZE,
       ...CUT,
       run: at("run-memorize"),
     }),

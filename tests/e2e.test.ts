@@ -30,18 +30,25 @@ const files = {
   general: textsFile(folder, "general", sentences("general", 24, 24)),
 };
 
+const recitedAt: number[] = []; // per epoch of memorize
+
 before(async () => {
   mkdirSync(at("base"));
   base = await tinyModel(at("base"));
-  await memorize({
-    model: base,
-    texts: files.all,
-    general: files.general,
-    out: at("target"),
-    lr: 4e-3,
-    epochs: 400,
-    ...CUT,
-  });
+  const onEvent = (event: { type: string; recited?: number }) =>
+    event.type === "epoch" && recitedAt.push(event.recited!);
+  await memorize(
+    {
+      model: base,
+      texts: files.all,
+      general: files.general,
+      out: at("target"),
+      lr: 4e-3,
+      epochs: 400,
+      ...CUT,
+    },
+    { onEvent },
+  );
 });
 
 describe("on a tiny model", () => {
@@ -49,6 +56,8 @@ describe("on a tiny model", () => {
     const found = await audit({ model: at("target"), texts: files.all, ...CUT });
     auditResult.parse(found);
     assert.equal(found.recited, 8);
+    assert.equal(recitedAt[0], 0);
+    assert.equal(recitedAt.at(-1), 1); // the last epoch is measured, whatever its own passes saw
     const model = await loadModel(at("target"));
     try {
       const ids = [...forget, ...kept].map((t) => model.tokenizer.encode(t, { addSpecial: false }));

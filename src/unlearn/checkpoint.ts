@@ -1,6 +1,7 @@
 /** @file What an interrupted erasure needs to go on to the same patch, bit for bit: one file, written whole or not at all. */
 import { openCheckpointFile, writeSafetensors, type SafetensorsEntry } from "../io/index.ts";
 import { copy_, keep, noGrad, tidy, clone, type Tensor } from "../torch/index.ts";
+import type { Pressure } from "./losses/index.ts";
 import type { Measure } from "./erase-loop.ts";
 import type { Optimiser } from "./optimiser.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -16,8 +17,7 @@ export type LoopState = {
   backoffs: number;
   active: number[];
   reachedAt: (number | null)[];
-  /** Per text: epochs it stayed above its target and hardly moved. */
-  pressure: number[];
+  pressure: Pressure[];
   before: Measure;
   /** The last measurement inside the budget. */
   last: Measure;

@@ -53,7 +53,7 @@ export async function makeRetain(
   const order = shuffled(`retain ${seed}`, [...windows.keys()]);
   const reference =
     term === "kl"
-      ? await makeReference(arch, weights, windows, tokens, { natural: false, signal })
+      ? await makeReference(arch, weights, windows, tokens, { natural: undefined, signal })
       : undefined;
   return {
     weight: alpha,
@@ -95,7 +95,7 @@ export async function makeAlternatives(
   const altTokens = instead.map((w) => trainedTokens(w, "suffix"));
   const all = [...own, ...instead];
   const reference = await makeReference(arch, weights, all, [...tokens, ...altTokens], {
-    natural: false,
+    natural: undefined,
     signal,
   });
   return {

@@ -10,6 +10,7 @@ import type { Checkpointing, LoopState } from "./checkpoint.ts";
 import { above, isDone, meanLevel, type Goal, type Level } from "./level.ts";
 import type { Optimiser } from "./optimiser.ts";
 import { joinedBatch, type Companions } from "./companions.ts";
+import type { Pressure } from "./losses/index.ts";
 import { dropSnapshot, restore, takeSnapshot, type Snapshot } from "./snapshot.ts";
 import { trainStep } from "./step.ts";
 import { tidy } from "../torch/index.ts";
@@ -55,7 +56,7 @@ export type LoopInput = {
     members: readonly number[],
     targets: readonly number[],
     sequence: readonly number[],
-    pressure: readonly number[],
+    pressure: readonly Pressure[],
   ) => LossOf;
   /** Text that joins every step: to hold the model in place, or to be said instead. */
   companions?: Companions | undefined;
@@ -132,9 +133,9 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
       }
       state.active = above(now.levels, goal);
       for (const i of state.active) {
-        if (stalls(state.last.levels[i]!, now.levels[i]!, goal.perText[i]!)) {
-          state.pressure[i]! += 1;
-        }
+        const stalled = stalls(state.last.levels[i]!, now.levels[i]!, goal.perText[i]!);
+        const pressure = state.pressure[i]!;
+        if (stalled) state.pressure[i] = { ...pressure, [stalled]: pressure[stalled] + 1 };
       }
       state.last = now;
       if (state.active.length === 0) state.active = now.levels.map((_, i) => i); // only the mean is missing
@@ -153,10 +154,12 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
 /** Share of the target's nll: a text past the first that rises by less than the second in an epoch hardly moves. */
 const [HALFWAY, STALL] = [0.5, 0.05];
 
-/** A text that is still known too well, and will be: its nll is where it should be already, or no longer gets there. */
-const stalls = (before: Level, now: Level, target: Level): boolean =>
-  now.nll >= target.nll ||
-  (now.nll >= HALFWAY * target.nll && now.nll - before.nll < STALL * target.nll);
+/** Where a text is still known too well, and will be: its nll is as it should be already, or no longer gets there. */
+function stalls(before: Level, now: Level, target: Level): keyof Pressure | undefined {
+  if (now.nll >= target.nll) return "accuracy";
+  const hangs = now.nll >= HALFWAY * target.nll && now.nll - before.nll < STALL * target.nll;
+  return hangs ? "likelihood" : undefined;
+}
 
 function startState(before: Measure, goal: Goal): LoopState {
   const active = above(before.levels, goal);
@@ -168,7 +171,7 @@ function startState(before: Measure, goal: Goal): LoopState {
     backoffs: 0,
     active: active.length > 0 ? active : before.levels.map((_, i) => i),
     reachedAt: before.levels.map(() => null),
-    pressure: before.levels.map(() => 0),
+    pressure: before.levels.map(() => ({ likelihood: 0, accuracy: 0 })),
     before,
     last: before,
   };
@@ -179,6 +182,7 @@ async function runEpoch(input: LoopInput, state: LoopState, inside: Snapshot): P
   const { arch, writer, optimiser, windows, tokens, batch, seed, lossOf, companions } = input;
   const { checkpointing, signal } = input;
   const active = new Set(state.active);
+  const full = Math.min(batch, windows.length);
   const members = shuffled(
     `erase ${seed} ${state.epoch}`,
     windows.flatMap((w, i) => (active.has(w.text) ? [i] : [])),
@@ -186,7 +190,9 @@ async function runEpoch(input: LoopInput, state: LoopState, inside: Snapshot): P
   while (state.next * batch < members.length) {
     const chosen = members.slice(state.next * batch, (state.next + 1) * batch);
     const began = performance.now();
-    const lr = input.lr * state.scale * Math.min(1, (state.step + 1) / Math.max(1, input.warmup));
+    const warm = Math.min(1, (state.step + 1) / Math.max(1, input.warmup));
+    const part = Math.sqrt(chosen.length / full); // Adam's step is as long for two texts as for eight: the rest pays for it
+    const lr = input.lr * state.scale * warm * part;
     const result = tidy(() => {
       const joining = companions?.draw(state.step, chosen);
       const { training, own } = joinedBatch(

@@ -4,13 +4,13 @@
  */
 import { shuffled } from "../base/random.ts";
 import { perText, tokenStats, type Window } from "../eval/index.ts";
-import { breathe, type Architecture, type Parameters } from "../models/index.ts";
+import { breathe, type Architecture, type LogitLoss, type Parameters } from "../models/index.ts";
 import { nll } from "./losses/index.ts";
 import { optimiser } from "./optimiser.ts";
 import { trainedTokens, trainingBatch } from "./rows.ts";
 import { eligibleParameters } from "./scope.ts";
 import { trainStep } from "./step.ts";
-import { tidy } from "../torch/index.ts";
+import { argmax, eq, tidy } from "../torch/index.ts";
 import { weightsWriter } from "./writers/weights.ts";
 import type { Writer } from "./writers/types.ts";
 
@@ -40,10 +40,13 @@ export type MemorizeEvent =
       gradNorm: number;
       learningRate: number;
     }
+  /** `recited`: share of windows, measured, or as seen in the epoch's own passes while that is far from enough. */
   | { type: "epoch"; epoch: number; step: number; recited: number };
 
-const WARMUP = 10;
+const WARMUP = 4;
 const CLIP = 1;
+/** Share of `until` that must be recited in an epoch's own passes, each before its step, for a measurement to be worth its time. */
+const WORTH = 0.5;
 
 /** Trains; returns the writer that holds the result, which the caller disposes. */
 export async function memorizeLoop(
@@ -72,6 +75,7 @@ export async function memorizeLoop(
         `memorize ${seed} ${epoch}`,
         windows.flatMap((w) => new Array<Window>(repeats).fill(w)),
       );
+      let seen = 0;
       for (let from = 0; from < order.length; from += batch) {
         const injected = order.slice(from, from + batch);
         const joining = Math.round(injected.length * mix);
@@ -82,16 +86,24 @@ export async function memorizeLoop(
             mixed,
             mixed.map((w) => trainedTokens(w, "all")),
           );
-          return trainStep(arch, writer, adam, training, () => nll, { lr: rate, clip: CLIP });
+          const { watch, correct } = watching(training.rows.targets.length);
+          const settings = { lr: rate, clip: CLIP };
+          const taken = trainStep(arch, writer, adam, training, () => watch, settings);
+          seen += injected.filter((w, b) => recitedIn(w, b, training.sequence, correct)).length;
+          return taken;
         });
         step++;
         const place = { batch: from / batch + 1, batches: Math.ceil(order.length / batch) };
         onEvent?.({ type: "step", step, epoch, ...place, ...result, learningRate: rate });
         await breathe(signal);
       }
-      const recited = await shareRecited(arch, writer, windows, signal);
+      const passed = seen / order.length;
+      const measured = passed >= WORTH * until || epoch >= epochs;
+      const recited = measured ? await shareRecited(arch, writer, windows, signal) : passed;
       onEvent?.({ type: "epoch", epoch, step, recited });
-      if (recited >= until || epoch >= epochs) return { writer, epochs: epoch, steps: step };
+      if (measured && (recited >= until || epoch >= epochs)) {
+        return { writer, epochs: epoch, steps: step };
+      }
     }
   } catch (error) {
     writer.dispose();
@@ -99,6 +111,28 @@ export async function memorizeLoop(
   } finally {
     adam.dispose();
   }
+}
+
+/** The likelihood loss, noting for each row whether the true token came first. */
+function watching(rows: number): { watch: LogitLoss; correct: Uint8Array } {
+  const correct = new Uint8Array(rows);
+  const watch: LogitLoss = (logits, chunk) => {
+    const right = eq(argmax(logits, { dim: -1, keepdim: true }), chunk.targets); // (n, 1)
+    correct.set(right.toInts(), chunk.from);
+    return nll(logits, chunk);
+  };
+  return { watch, correct };
+}
+
+/** Whether sequence b of a batch, trained on all its tokens but the first, was recited. */
+function recitedIn(
+  window: Window,
+  b: number,
+  sequence: readonly number[],
+  correct: Uint8Array,
+): boolean {
+  const start = sequence.indexOf(b) - 1; // row of token 1 is the first
+  return window.scored.every((t) => correct[start + t] === 1);
 }
 
 const take = <T>(items: readonly T[], from: number, count: number): T[] =>

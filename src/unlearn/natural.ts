@@ -1,6 +1,6 @@
 /**
  * @file The natural level (METHOD.md section 1c): what θ0 believes about a token when it sees only the last few tokens before
- * it, so without the memory's trigger. p_c = mean of its predictions from the last 4 and from the last 8 tokens.
+ * it, so without the memory's trigger: p_c = mean of its predictions from contexts of a few lengths.
  */
 import type { Window } from "../eval/windows.ts";
 import {
@@ -30,12 +30,15 @@ import {
   tidy,
   type Tensor,
 } from "../torch/index.ts";
+import type { Goal } from "./level.ts";
 import { temperatures } from "./temperature.ts";
 import type { NaturalRow } from "./losses/index.ts";
 
-export const CONTEXTS: readonly number[] = [4, 8];
-/** π = p_c(y)^SHARPEN: a little below the natural level, since the hinge stops at it. */
-export const SHARPEN = 1.2;
+/** One length of 6: 4 knows too little, 8 already triggers the memory, and a mixture of both is more undecided than either. */
+export const CONTEXTS: readonly number[] = [6];
+/** The target's own nll lies this much beyond the level that is wanted of its text, since the hinge stops at it. */
+const BEYOND = 1.05;
+const MAX_SHARPENING = 4;
 /** Positions with ln p0(y) - ln π at most this were not memorised: q = p0 holds them in place. */
 export const MARGIN = 0.2;
 
@@ -126,14 +129,47 @@ function lastRows(
 
 const clampLog = (logp: Tensor): Tensor => clamp(logp, { min: -1e30 });
 
-/** π and τ of each row, from the natural level and θ0's own logits (n rows at a time through `logits`). */
+/**
+ * The exponent s of π = p_c(y)^s for each window: the target's nll over the scored tokens of a text is s times that of p_c. It
+ * reaches the text's own level where the goal knows it, else one s for all brings their mean to the goal's. At least 1: nothing
+ * is asked to be known better than by the natural level.
+ */
+export function sharpenings(
+  levels: readonly (readonly NaturalLevel[])[],
+  windows: readonly Window[],
+  tokens: readonly (readonly number[])[],
+  goal: Goal,
+): number[] {
+  const nll = goal.perText.map(() => ({ sum: 0, n: 0 }));
+  windows.forEach((window, i) => {
+    const scored = new Set(window.scored);
+    const any = tokens[i]!.some((t) => scored.has(t));
+    levels[i]!.forEach((level, k) => {
+      if (any && !scored.has(tokens[i]![k]!)) return;
+      nll[window.text]!.sum -= level.logProbability;
+      nll[window.text]!.n++;
+    });
+  });
+  const natural = nll.map(({ sum, n }) => sum / Math.max(n, 1));
+  const mean = natural.reduce((a, b) => a + b, 0) / natural.length;
+  const ofText = natural.map((own, text) => {
+    const s = goal.own === undefined ? goal.mean.nll / mean : goal.own[text]!.nll / own;
+    return Math.min(Math.max(BEYOND * s, 1), MAX_SHARPENING);
+  });
+  return windows.map((w) => ofText[w.text]!);
+}
+
+/**
+ * π and τ of each row, from the natural level, its exponent s and θ0's own logits (n rows at a time through `logits`).
+ */
 export function naturalRows(
   levels: readonly NaturalLevel[],
+  sharpening: readonly number[],
   reference: { logProbability: readonly number[]; logits: (from: number, count: number) => Tensor },
   targets: readonly number[],
 ): NaturalRow[] {
   const pis = levels.map((level, i) => {
-    const natural = SHARPEN * level.logProbability;
+    const natural = sharpening[i]! * level.logProbability;
     const memorised = reference.logProbability[i]! - natural > MARGIN;
     return { memorised, pi: Math.exp(memorised ? natural : reference.logProbability[i]!) };
   });

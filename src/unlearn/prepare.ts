@@ -5,7 +5,8 @@
 import { inputError } from "../base/errors.ts";
 import { wholeWindow, type Window } from "../eval/index.ts";
 import type { Architecture, LossOf, Parameters, Weights } from "../models/index.ts";
-import { LOSSES, type LossOptions, type RowContext } from "./losses/index.ts";
+import { LOSSES, type LossOptions, type Pressure, type RowContext } from "./losses/index.ts";
+import type { Goal } from "./level.ts";
 import type { MethodSettings } from "./methods/index.ts";
 import { optimiser, type Optimiser } from "./optimiser.ts";
 import { selfProjection } from "./projection.ts";
@@ -26,6 +27,8 @@ export type PrepareInput = {
   settings: MethodSettings;
   windows: readonly Window[];
   tokens: readonly (readonly number[])[];
+  /** What is wanted of each text. */
+  goal: Goal;
   /** Retain text; absent with --retain self, where the model's own samples serve. */
   retainWindows?: readonly Window[] | undefined;
   /** For each window what should be said instead; for methods that prefer it. */
@@ -46,15 +49,15 @@ export type Prepared = {
     members: readonly number[],
     targets: readonly number[],
     sequence: readonly number[],
-    pressure: readonly number[],
+    pressure: readonly Pressure[],
   ) => LossOf;
   companions: Companions | undefined;
   dispose: () => void;
 };
 
 export async function prepare(input: PrepareInput): Promise<Prepared> {
-  const { arch, params, weights, settings, windows, tokens, seed, bos, start, signal, onProgress } =
-    input;
+  const { arch, params, weights, settings, windows, tokens, goal } = input;
+  const { seed, bos, start, signal, onProgress } = input;
   checkSettings(settings);
   const loss = LOSSES[settings.loss];
   const options: LossOptions = settings;
@@ -72,7 +75,7 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
     loss.needs === "nothing"
       ? undefined
       : await makeReference(arch, weights, windows, tokens, {
-          natural: loss.needs === "natural",
+          natural: loss.needs === "natural" ? goal : undefined,
           signal,
           bos,
           onRows,
@@ -85,7 +88,7 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
         members: readonly number[],
         targets: readonly number[],
         sequence: readonly number[],
-        pressure: readonly number[],
+        pressure: readonly Pressure[],
       ): LossOf => {
         const seen = reference?.rowsOf(members);
         return (rows) =>
@@ -206,7 +209,7 @@ function lossAt(
     members,
     targets,
     sequence,
-    sequence.map(() => 0),
+    sequence.map(() => ({ likelihood: 0, accuracy: 0 })),
   );
 }
 

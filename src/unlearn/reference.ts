@@ -25,18 +25,18 @@ import {
 } from "../torch/index.ts";
 import { logProbabilities } from "./losses/rows.ts";
 import type { NaturalRow, ReferenceRows } from "./losses/index.ts";
-import { naturalLevels, naturalRows, type NaturalLevel } from "./natural.ts";
+import type { Goal } from "./level.ts";
+import { naturalLevels, naturalRows, sharpenings } from "./natural.ts";
 
 export type Reference = {
   /** θ0's view of the trained rows of these windows (indices into the forget windows), in that order. */
   rowsOf(members: readonly number[]): ReferenceRows;
-  /** p_c per trained token of each window; present when the natural level was asked for. */
-  readonly levels: readonly (readonly NaturalLevel[])[] | undefined;
   dispose(): void;
 };
 
 type Options = {
-  natural: boolean;
+  /** Asks for the natural level and targets that reach this goal. */
+  natural: Goal | undefined;
   batchSize?: number;
   signal?: AbortSignal | undefined;
   bos?: number | undefined;
@@ -71,12 +71,21 @@ export async function makeReference(
     const logProbability = logProbabilities(hidden, head, targets);
     const logits = (from: number, count: number) =>
       toDType(linear(narrow(hidden, 0, from, count), head), "float32");
-    const levels = natural
-      ? await naturalLevels(arch, w, windows, tokens, { signal, bos, ...(onRows && { onRows }) })
-      : undefined;
+    const levels =
+      natural &&
+      (await naturalLevels(arch, w, windows, tokens, { signal, bos, ...(onRows && { onRows }) }));
+    const sharpening = levels && sharpenings(levels, windows, tokens, natural);
     const rows =
-      levels && inference(() => naturalRows(levels.flat(), { logProbability, logits }, targets));
-    return over({ hidden, head, logProbability, rows, levels, starts: startsOf(tokens), tokens });
+      levels &&
+      inference(() =>
+        naturalRows(
+          levels.flat(),
+          tokens.flatMap((list, i) => list.map(() => sharpening![i]!)),
+          { logProbability, logits },
+          targets,
+        ),
+      );
+    return over({ hidden, head, logProbability, rows, starts: startsOf(tokens), tokens });
   } finally {
     for (const part of parts) part.dispose();
   }
@@ -110,14 +119,12 @@ type Store = {
   head: Tensor;
   logProbability: number[];
   rows: NaturalRow[] | undefined;
-  levels: NaturalLevel[][] | undefined;
   starts: number[];
   tokens: readonly (readonly number[])[];
 };
 
-function over({ hidden, head, logProbability, rows, levels, starts, tokens }: Store): Reference {
+function over({ hidden, head, logProbability, rows, starts, tokens }: Store): Reference {
   return {
-    levels,
     rowsOf(members) {
       const index = members.flatMap((m) => tokens[m]!.map((_, i) => starts[m]! + i));
       return {

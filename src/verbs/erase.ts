@@ -100,6 +100,7 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
       settings,
       windows,
       tokens,
+      goal,
       retainWindows: retain?.windows,
       alternatives,
       seed: values.seed,

@@ -4,8 +4,10 @@
  */
 import {
   addcmul_,
+  argmax,
   clamp,
   div_,
+  eq,
   exp,
   gather,
   gtScalar,
@@ -21,18 +23,22 @@ import {
   sub_,
   sumDim,
   toCopy,
-  mulScalar,
   scatterTo,
   full,
   scatterAdd_,
+  where,
   type Tensor,
 } from "../../torch/index.ts";
 import type { LogitLoss } from "../../models/index.ts";
 import { column } from "./rows.ts";
-import type { NaturalRow, ReferenceRows } from "./types.ts";
+import type { NaturalRow, Pressure, ReferenceRows } from "./types.ts";
 
-/** A fixed target may end above a text's own level: each further epoch there takes this share of π away. */
-const YIELD = 0.75;
+/**
+ * A fixed target may end above a text's own level. For each epoch that the text hangs there (its pressure) π shrinks to this
+ * share, where accuracy alone is missing only for tokens that are still recited, and the hinge grows by this much of itself:
+ * single texts should not keep all others waiting.
+ */
+const [YIELD, GROWTH] = [0.75, 0.5];
 
 /** q (n, V) of a chunk, from θ0's logits (overwritten), the true tokens (n, 1), π and τ (n, 1). */
 export function targetDistribution(
@@ -58,12 +64,20 @@ export function targetDistribution(
 export function towardsTarget(
   reference: ReferenceRows,
   target: readonly NaturalRow[],
-  { hinge, pressure }: { hinge: number; pressure: readonly number[] },
+  { hinge, pressure = [] }: { hinge: number; pressure?: readonly Pressure[] },
 ): LogitLoss {
-  const pis = target.map((t, i) => t.pi * YIELD ** pressure[i]!);
+  const pressed = target.map((_, i) => pressure[i] ?? { likelihood: 0, accuracy: 0 });
+  const pis = target.map((t, i) => t.pi * YIELD ** pressed[i]!.likelihood);
+  const recitedPis = pis.map((pi, i) => pi * YIELD ** pressed[i]!.accuracy);
+  const hinges = pressed.map((p) => hinge * (1 + GROWTH * (p.likelihood + p.accuracy)));
   const taus = target.map((t) => t.tau);
   return (logits, { from, count, targets }) => {
-    const pi = column(pis, from, count, logits);
+    const recited = eq(argmax(logits, { dim: -1, keepdim: true }), targets); // (n, 1)
+    const pi = where(
+      recited,
+      column(recitedPis, from, count, logits),
+      column(pis, from, count, logits),
+    ); // (n, 1)
     const tau = column(taus, from, count, logits);
     const logits0 = reference.logits(from, count);
     const q = targetDistribution(
@@ -75,7 +89,10 @@ export function towardsTarget(
     const logp = logSoftmax(logits, -1); // (n, V)
     const cross = neg(sumDim(mul(q, logp), [-1], { keepdim: true })); // (n, 1)
     const over = sub(gather(logp, 1, targets), log(pi)); // ln p(y) - ln q(y)
-    const active = mulScalar(toCopy(gtScalar(over, 0), { dtype: logits.dtype }), hinge); // (n, 1)
+    const active = mul(
+      toCopy(gtScalar(over, 0), { dtype: logits.dtype }),
+      column(hinges, from, count, logits),
+    ); // (n, 1)
     const p = exp(logp);
     const gradLogits = sub_(mul(p, rsubScalar(active, 1)), q);
     const loss = addcmul_(cross, active, clamp(over, { min: 0 }));

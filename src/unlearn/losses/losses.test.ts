@@ -4,6 +4,7 @@ import {
   add,
   addScalar,
   amax,
+  argmax,
   clamp,
   detach,
   div,
@@ -74,7 +75,7 @@ function setting() {
     head,
     targets: TARGETS,
     sequence: SEQUENCE,
-    pressure: SEQUENCE.map(() => 0),
+    pressure: SEQUENCE.map(() => ({ likelihood: 0, accuracy: 0 })),
     reference,
   };
   return { logits, logits0, logProbability, context };
@@ -214,6 +215,24 @@ test("npo is (2/β) ln 2 where the model is the original", () => {
     // gap 0 → σ(0) = 1/2 → each sequence (2/.1) ln 2, so the mean over rows too
     const mean = Array.from(loss.toFloats()).reduce((a, b) => a + b, 0) / N;
     assert.ok(Math.abs(mean - 20 * Math.LN2) < 1e-5);
+  });
+});
+
+test("a text that hangs above its level: its π shrinks, for accuracy on recited tokens alone, and its hinge grows", () => {
+  tidy(() => {
+    const s = setting();
+    const chunk = { from: 0, count: N, targets: own() };
+    const first = argmax(s.logits, { dim: -1 }).toInts();
+    const recited = TARGETS.map((y, i) => first[i] === y);
+    assert.ok(recited.includes(true) && recited.includes(false)); // both kinds are in the setting
+    const natural = PI.map((pi, i) => ({ pi: pi * 0.75 ** (recited[i] ? 3 : 1), tau: TAU[i]! }));
+    const pressure = SEQUENCE.map(() => ({ likelihood: 1, accuracy: 2 }));
+    const pressed = LOSSES.natural.of({ ...s.context, pressure }, LOSS_DEFAULTS);
+    const by = { ...s.context, reference: { ...s.context.reference!, natural } };
+    const byHand = LOSSES.natural.of(by, { ...LOSS_DEFAULTS, hinge: 1 + 0.5 * 3 });
+    const [a, b] = [pressed, byHand].map((loss) => loss(mulScalar(s.logits, 1), chunk));
+    assertClose(a!.loss.toFloats(), b!.loss.toFloats(), { rtol: 1e-12 });
+    assertClose(a!.gradLogits.toFloats(), b!.gradLogits.toFloats(), { rtol: 1e-12, atol: 1e-12 });
   });
 });
 

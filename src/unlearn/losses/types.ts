@@ -11,14 +11,17 @@ export type RowContext = {
   readonly targets: readonly number[];
   /** Which sequence of the batch each row belongs to, 0 … B-1. */
   readonly sequence: readonly number[];
-  /** Epochs in which each row's text stayed above its target and hardly moved: fixed targets yield to it. */
-  readonly pressure: readonly number[];
+  /** Of each row's text: fixed targets yield to it. */
+  readonly pressure: readonly Pressure[];
   /** Hidden rows (N, D) of this batch under the model being trained, and its head: for losses over whole sequences. */
   readonly rows: Tensor;
   readonly head: Tensor;
   /** What θ0 thought of these rows; present for losses that need it. */
   readonly reference: ReferenceRows | undefined;
 };
+
+/** Epochs in which a text stayed above its target and hardly moved: in likelihood, or in accuracy alone. */
+export type Pressure = { readonly likelihood: number; readonly accuracy: number };
 
 /** θ0's view of rows, kept as hidden states: D numbers a row instead of V, exact logits on demand. */
 export type ReferenceRows = {

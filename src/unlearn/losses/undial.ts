@@ -13,11 +13,11 @@ export const undial: ErasingLoss = {
   origin: "paper",
   needs: "reference",
   options: ["gamma"],
-  of: ({ reference, pressure }, { gamma }) =>
+  of: ({ reference }, { gamma }) =>
     towardsTarget(
       reference!,
       reference!.logProbability.map((lp) => ({ pi: lowered(lp, gamma), tau: 1 })),
-      { hinge: 0, pressure },
+      { hinge: 0 },
     ),
 };
 

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { tensor, tidy } from "../torch/index.ts";
+import type { Goal } from "./level.ts";
+import { naturalRows, sharpenings, type NaturalLevel } from "./natural.ts";
+
+const level = (logProbability: number, entropy = 1): NaturalLevel => ({
+  logProbability,
+  entropy,
+  correct: false,
+});
+const window = (text: number) => ({ text, ids: [5, 6, 7, 8], suffixStart: 2, scored: [2, 3] });
+const near = (a: number, b: number, within = 1e-9) =>
+  assert.ok(Math.abs(a - b) <= within, `${a} is not ${b}`);
+
+const goal = (nll: number[], own = true): Goal => {
+  const levels = nll.map((x) => ({ accuracy: 0.4, nll: x }));
+  const mean = { accuracy: 0.4, nll: nll.reduce((a, b) => a + b, 0) / nll.length };
+  return { from: "given", perText: levels, mean, ...(own && { own: levels }) };
+};
+
+test("a text's targets reach 1.05 of its own nll, and never less than the natural level", () => {
+  const tokens = [
+    [1, 2, 3],
+    [1, 2, 3],
+    [2, 3],
+  ];
+  const levels = [
+    [level(-9), level(-1), level(-2)], // the prefix does not count
+    [level(-9), level(-3), level(-2)], // a second window of the same text: natural nll 2
+    [level(-4), level(-4)],
+  ];
+  const windows = [window(0), window(0), window(1)];
+  const s = sharpenings(levels, windows, tokens, goal([3, 2]));
+  near(s[0]!, 1.575); // 1.05 · 3 / 2
+  near(s[1]!, 1.575);
+  assert.equal(s[2], 1); // 1.05 · 2 < 4: known less than wanted already
+  // one for all where no text has a level of its own: 1.05 · 4 / 3, 4 the wanted mean, 3 the natural one
+  for (const one of sharpenings(levels, windows, tokens, goal([4, 4], false))) near(one, 1.4);
+});
+
+test("where no scored token is trained, all trained tokens count; the exponent ends at 4", () => {
+  const windows = [window(0), window(1)];
+  const s = sharpenings([[level(-2)], [level(0)]], windows, [[1], [1]], goal([4, 3]));
+  near(s[0]!, 2.1);
+  assert.equal(s[1], 4);
+});
+
+test("memorised rows go to p_c(y)^s at its entropy; others keep what θ0 says", () => {
+  tidy(() => {
+    const logits = [
+      [6, 1, 0, 0], // p0(y) = .987
+      [1, 0, 0, 0], // p0(y) = .475
+    ];
+    const logProbability = logits.map(
+      ([y, ...rest]) => y! - Math.log([y!, ...rest].reduce((a, z) => a + Math.exp(z), 0)),
+    );
+    const rows = naturalRows(
+      [level(Math.log(0.3), 1.2), level(Math.log(0.9))],
+      [2, 2],
+      {
+        logProbability,
+        logits: (from, count) =>
+          tensor(logits.slice(from, from + count).flat(), { shape: [count, 4] }),
+      },
+      [0, 0],
+    );
+    near(rows[0]!.pi, 0.09, 1e-6); // .3²
+    assert.ok(rows[0]!.tau > 1);
+    near(rows[1]!.pi, Math.exp(logProbability[1]!), 1e-6); // .81 is above .475: not memorised
+    assert.equal(rows[1]!.tau, 1);
+  });
+});
