@@ -16,8 +16,9 @@ namespace unrecite {
 namespace {
 
 constexpr size_t kAlign = 64;               // one cache line; also the room for the block's header
-constexpr size_t kHuge = size_t{2} << 20;   // blocks from 4 of these on ask for huge pages
-constexpr size_t kMaxCached = size_t{1} << 30;
+constexpr size_t kHuge = size_t{2} << 20;   // a huge page
+constexpr size_t kMapped = size_t{1} << 20; // blocks from here on are mapped one by one: glibc's heap would keep their holes
+constexpr size_t kMaxCached = size_t{2} << 30;
 
 struct Header {
   size_t requested, rounded;
@@ -79,10 +80,13 @@ class BlockCache final : public c10::Allocator {
       list.pop_back();
       cached_ -= classBytes(index);
     } else {
+      makeRoom(classBytes(index));
       base = fresh(classBytes(index));
     }
     *static_cast<Header*>(base) = {bytes, classBytes(index)};
     live_ += bytes;
+    held_ += classBytes(index);
+    peakHeld_ = std::max(peakHeld_, held_);
     peak_ = std::max(peak_, live_);
     return static_cast<char*>(base) + kAlign;
   }
@@ -97,23 +101,45 @@ class BlockCache final : public c10::Allocator {
     }
   }
 
-  void* fresh(size_t rounded) {
-    void* base = nullptr;
-    const size_t total = rounded + kAlign;
-    const bool huge = total >= 4 * kHuge;
-    if (posix_memalign(&base, huge ? kHuge : kAlign, total) != 0) {
-      flushLocked();
-      if (posix_memalign(&base, kAlign, total) != 0)
-        throw Fault("OOM", "memory: expected " + std::to_string(total) + " free bytes, got none from the system");
+  // What is in use and what is cached together stay within what was once in use: sizes that alternate cost no extra memory.
+  void makeRoom(size_t rounded) {
+    for (size_t index = free_.size(); index-- > 0 && held_ + cached_ + rounded > peakHeld_;) {
+      for (auto& list = free_[index]; !list.empty() && held_ + cached_ + rounded > peakHeld_; list.pop_back()) {
+        cached_ -= classBytes(index);
+        giveBack(list.back(), classBytes(index));
+      }
     }
-    if (huge) madvise(base, total, MADV_HUGEPAGE);
+  }
+
+  void* fresh(size_t rounded) {
+    void* base = fromSystem(rounded + kAlign);
+    if (base == nullptr) {
+      flushLocked();
+      base = fromSystem(rounded + kAlign);
+    }
+    if (base == nullptr)
+      throw Fault("OOM", "memory: expected " + std::to_string(rounded) + " free bytes, got none from the system");
     return base;
   }
 
+  static void* fromSystem(size_t total) {
+    void* base = nullptr;
+    if (total < kMapped) return posix_memalign(&base, kAlign, total) == 0 ? base : nullptr;
+    base = mmap(nullptr, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED) return nullptr;
+    if (total >= 2 * kHuge) madvise(base, total, MADV_HUGEPAGE);
+    return base;
+  }
+  static void giveBack(void* base, size_t rounded) {
+    const size_t total = rounded + kAlign;
+    if (total < kMapped) std::free(base);
+    else munmap(base, total);
+  }
+
   void flushLocked() {
-    for (auto& list : free_) {
-      for (void* base : list) std::free(base);
-      list.clear();
+    for (size_t index = 0; index < free_.size(); index++) {
+      for (void* base : free_[index]) giveBack(base, classBytes(index));
+      free_[index].clear();
     }
     cached_ = 0;
   }
@@ -125,8 +151,9 @@ class BlockCache final : public c10::Allocator {
     const Header header = *static_cast<Header*>(base);
     std::lock_guard<std::mutex> lock(self.mutex_);
     self.live_ -= header.requested;
+    self.held_ -= header.rounded;
     if (self.cached_ + header.rounded > kMaxCached) {
-      std::free(base);
+      giveBack(base, header.rounded);
       return;
     }
     self.cached_ += header.rounded;
@@ -137,6 +164,7 @@ class BlockCache final : public c10::Allocator {
   std::thread::id owner_;
   std::array<std::vector<void*>, 260> free_;
   size_t live_ = 0, peak_ = 0, cached_ = 0, limit_ = 0;
+  size_t held_ = 0, peakHeld_ = 0;  // the same with blocks' sizes for tensors' ones
 };
 
 }  // namespace

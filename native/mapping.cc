@@ -126,6 +126,21 @@ napi_value mapTensor(napi_env env, const Args& args) {
   return number(env, retain(std::move(tensor)));
 }
 
+/// dropPages(handle): the pages of a mapped tensor leave memory until they are read again; others are left alone.
+/// What was written through the mapping would be lost: for tensors that are only read.
+napi_value dropPages(napi_env env, const Args& args) {
+  const auto& tensor = tensorOf(toNumber(env, args[0], "handle"));
+  auto* begin = static_cast<char*>(tensor.is_contiguous() ? tensor.data_ptr() : nullptr);
+  const auto page = uintptr_t(sysconf(_SC_PAGESIZE));
+  for (auto& range : ranges) {
+    char* start = range.begin.load();
+    if (begin == nullptr || start == nullptr || begin < start || begin >= start + range.size.load()) continue;
+    const auto from = (uintptr_t(begin) + page - 1) & ~(page - 1), to = (uintptr_t(begin) + tensor.nbytes()) & ~(page - 1);
+    if (to > from) madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
+  }
+  return undefined(env);
+}
+
 napi_value unmapFile(napi_env env, const Args& args) {
   mappings().erase(toInt(env, args[0], "mapping"));
   return undefined(env);
@@ -145,6 +160,7 @@ void throwIfMappingLost() {
 napi_value registerMapping(napi_env env, napi_value exports) {
   define<mapFile>(env, exports, "mapFile");
   define<mapTensor>(env, exports, "mapTensor");
+  define<dropPages>(env, exports, "dropPages");
   define<unmapFile>(env, exports, "unmapFile");
   return exports;
 }

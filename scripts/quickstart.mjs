@@ -12,7 +12,7 @@ import { demoModelPath, packageRoot } from "../src/setup/paths.mjs";
 import { flags, unrecite } from "./commands.mjs";
 
 const root = packageRoot();
-const SIZE = { forget: 16, kept: 16, unseen: 16, heldout: 16 };
+const SIZE = { forget: 16, kept: 16, unseen: 16, heldout: 8 };
 const [PREFIX, SUFFIX] = [32, 32];
 const began = performance.now();
 

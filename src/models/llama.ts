@@ -79,11 +79,11 @@ function attention(
   c: LlamaContext,
 ): Tensor {
   const [batch, tokens] = x.shape as [number, number, number];
-  const split = (y: Tensor, heads: number) =>
-    transpose(view(y, [batch, tokens, heads, s.headDim]), 1, 2);
-  const q = rotate(split(w.linear(`${name}.q_proj`, x), s.heads), c.rotation); // (B, H, T, d)
-  const k = rotate(split(w.linear(`${name}.k_proj`, x), s.keyHeads), c.rotation); // (B, Hk, T, d)
-  const v = split(w.linear(`${name}.v_proj`, x), s.keyHeads);
+  const split = (y: Tensor, heads: number) => view(y, [batch, tokens, heads, s.headDim]); // (B, T, H, d)
+  const turned = (y: Tensor, heads: number) => rotate(split(y, heads), c.rotation);
+  const q = transpose(turned(w.linear(`${name}.q_proj`, x), s.heads), 1, 2); // (B, H, T, d)
+  const k = transpose(turned(w.linear(`${name}.k_proj`, x), s.keyHeads), 1, 2); // (B, Hk, T, d)
+  const v = transpose(split(w.linear(`${name}.v_proj`, x), s.keyHeads), 1, 2);
   const mixed = attend(q, k, v, {
     layer,
     cache: c.cache,

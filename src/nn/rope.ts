@@ -3,17 +3,18 @@
  * rotated against its second half. Llama-3 scaling stretches the slow frequencies (Llama 3 report, section 3).
  */
 import {
-  add,
+  addcmul,
   cat,
+  flip,
   cos,
   mul,
-  narrow,
   neg,
   outer,
   sin,
   tensor,
   toCopy,
   unsqueeze,
+  view,
   type DType,
   type Tensor,
 } from "../torch/index.ts";
@@ -53,7 +54,10 @@ function llama3(frequency: number, s: RopeScaling & { type: "llama3" }): number 
   return (1 - smooth) * (frequency / s.factor) + smooth * frequency;
 }
 
-/** cos and sin tables, each (T, headDim), or (B, 1, T, headDim) for positions per row. */
+/**
+ * cos and sin tables, each (T, 1, headDim), or (B, T, 1, headDim) for positions per row; the sine of the first half is negated,
+ * so that a rotation is x · cos + (x with its halves exchanged) · sin.
+ */
 export type Rotation = { cos: Tensor; sin: Tensor };
 
 /** Rotation tables for positions (T) or (B, T), made in float32 and rounded once to `dtype`. */
@@ -62,24 +66,24 @@ export function rotation(
   frequencies: readonly number[],
   dtype: DType,
 ): Rotation {
-  const rows = Array.isArray(positions[0])
-    ? (positions as number[][]).map((p) => angles(p, frequencies))
-    : undefined;
-  const table =
+  const rows = Array.isArray(positions[0]) ? (positions as number[][]) : undefined;
+  const half =
     rows === undefined
       ? angles(positions as number[], frequencies)
-      : unsqueeze(cat(rows.map((r) => unsqueeze(r, 0))), 1);
-  return { cos: toCopy(cos(table), { dtype }), sin: toCopy(sin(table), { dtype }) };
+      : cat(rows.map((r) => unsqueeze(angles(r, frequencies), 0))); // (T, 1, d/2) or (B, T, 1, d/2)
+  const table = (first: Tensor, second: Tensor) =>
+    toCopy(cat([first, second], { dim: -1 }), { dtype });
+  const [c, s] = [cos(half), sin(half)];
+  return { cos: table(c, c), sin: table(neg(s), s) };
 }
 
 function angles(positions: readonly number[], frequencies: readonly number[]): Tensor {
-  const half = outer(tensor(positions), tensor(frequencies)); // (T, d/2)
-  return cat([half, half], { dim: -1 }); // (T, d)
+  return unsqueeze(outer(tensor(positions), tensor(frequencies)), 1); // (T, 1, d/2)
 }
 
-/** Rotates x (B, H, T, d). */
+/** Rotates x (B, T, H, d): both halves in one pass each, in memory order. */
 export function rotate(x: Tensor, r: Rotation): Tensor {
   const half = x.shape[3]! / 2;
-  const turned = cat([neg(narrow(x, 3, half, half)), narrow(x, 3, 0, half)], { dim: -1 });
-  return add(mul(x, r.cos), mul(turned, r.sin));
+  const exchanged = view(flip(view(x, [...x.shape.slice(0, 3), 2, half]), [-2]), x.shape);
+  return addcmul(mul(x, r.cos), exchanged, r.sin);
 }

@@ -85,7 +85,7 @@ export const TARGET_MEANING: Readonly<Record<string, string>> = {
 };
 
 const OWN_LEVEL =
-  "Each text is held to its own level give or take one standard error (the bars of the texts hold it already); their mean must be reached without allowance.";
+  "Each text is held to its own level give or take two standard errors (the bars of the texts hold it already); their mean must be reached without allowance.";
 
 /** How a text is held to the target, and how their mean is: one text's level is a mean over few tokens. */
 export const TARGET_RULE: Readonly<Record<string, string>> = {

@@ -44,3 +44,9 @@ export function mapFile(path: string): MappedFile {
     close: () => native().unmapFile(id),
   };
 }
+
+/**
+ * Lets the pages of a mapped tensor go; the next read brings them back from the file. Other tensors are left alone. Only for
+ * tensors that nobody writes to: what was written would be lost.
+ */
+export const dropPages = (tensor: Tensor): void => native().dropPages(tensor.handle);

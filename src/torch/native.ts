@@ -47,6 +47,7 @@ export type Native = {
   popInference(): void;
   mapFile(path: string): [id: number, bytes: number];
   mapTensor(mapping: number, offset: number, shape: readonly number[], dtype: string): Handle;
+  dropPages(handle: Handle): void;
   unmapFile(mapping: number): void;
 };
 

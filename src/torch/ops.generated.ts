@@ -172,17 +172,29 @@ export function minimum(self: Tensor, other: Tensor): Tensor {
 }
 
 /**
+ * `aten::addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor`
+ */
+export function addcmul(
+  self: Tensor,
+  tensor1: Tensor,
+  tensor2: Tensor,
+  o: { value?: number | undefined } = {},
+): Tensor {
+  return made(invoke(22, self.handle, tensor1.handle, tensor2.handle, o.value) as number);
+}
+
+/**
  * `aten::outer(Tensor self, Tensor vec2) -> Tensor`
  */
 export function outer(self: Tensor, vec2: Tensor): Tensor {
-  return made(invoke(22, self.handle, vec2.handle) as number);
+  return made(invoke(23, self.handle, vec2.handle) as number);
 }
 
 /**
  * `aten::add_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)`
  */
 export function add_(self: Tensor, other: Tensor, o: { alpha?: number | undefined } = {}): Tensor {
-  invoke(23, self.handle, other.handle, o.alpha);
+  invoke(24, self.handle, other.handle, o.alpha);
   return self;
 }
 
@@ -194,7 +206,7 @@ export function addScalar_(
   other: number,
   o: { alpha?: number | undefined } = {},
 ): Tensor {
-  invoke(24, self.handle, other, o.alpha);
+  invoke(25, self.handle, other, o.alpha);
   return self;
 }
 
@@ -202,7 +214,7 @@ export function addScalar_(
  * `aten::sub_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)`
  */
 export function sub_(self: Tensor, other: Tensor, o: { alpha?: number | undefined } = {}): Tensor {
-  invoke(25, self.handle, other.handle, o.alpha);
+  invoke(26, self.handle, other.handle, o.alpha);
   return self;
 }
 
@@ -210,7 +222,7 @@ export function sub_(self: Tensor, other: Tensor, o: { alpha?: number | undefine
  * `aten::mul_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
  */
 export function mul_(self: Tensor, other: Tensor): Tensor {
-  invoke(26, self.handle, other.handle);
+  invoke(27, self.handle, other.handle);
   return self;
 }
 
@@ -218,7 +230,7 @@ export function mul_(self: Tensor, other: Tensor): Tensor {
  * `aten::mul_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`
  */
 export function mulScalar_(self: Tensor, other: number): Tensor {
-  invoke(27, self.handle, other);
+  invoke(28, self.handle, other);
   return self;
 }
 
@@ -226,7 +238,7 @@ export function mulScalar_(self: Tensor, other: number): Tensor {
  * `aten::div_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
  */
 export function div_(self: Tensor, other: Tensor): Tensor {
-  invoke(28, self.handle, other.handle);
+  invoke(29, self.handle, other.handle);
   return self;
 }
 
@@ -234,7 +246,7 @@ export function div_(self: Tensor, other: Tensor): Tensor {
  * `aten::exp_(Tensor(a!) self) -> Tensor(a!)`
  */
 export function exp_(self: Tensor): Tensor {
-  invoke(29, self.handle);
+  invoke(30, self.handle);
   return self;
 }
 
@@ -242,7 +254,7 @@ export function exp_(self: Tensor): Tensor {
  * `aten::relu_(Tensor(a!) self) -> Tensor(a!)`
  */
 export function relu_(self: Tensor): Tensor {
-  invoke(30, self.handle);
+  invoke(31, self.handle);
   return self;
 }
 
@@ -255,7 +267,7 @@ export function addcmul_(
   tensor2: Tensor,
   o: { value?: number | undefined } = {},
 ): Tensor {
-  invoke(31, self.handle, tensor1.handle, tensor2.handle, o.value);
+  invoke(32, self.handle, tensor1.handle, tensor2.handle, o.value);
   return self;
 }
 
@@ -268,7 +280,7 @@ export function addmm_(
   mat2: Tensor,
   o: { beta?: number | undefined; alpha?: number | undefined } = {},
 ): Tensor {
-  invoke(32, self.handle, mat1.handle, mat2.handle, o.beta, o.alpha);
+  invoke(33, self.handle, mat1.handle, mat2.handle, o.beta, o.alpha);
   return self;
 }
 
@@ -280,7 +292,7 @@ export function copy_(
   src: Tensor,
   o: { nonBlocking?: boolean | undefined } = {},
 ): Tensor {
-  invoke(33, self.handle, src.handle, o.nonBlocking);
+  invoke(34, self.handle, src.handle, o.nonBlocking);
   return self;
 }
 
@@ -288,7 +300,7 @@ export function copy_(
  * `aten::zero_(Tensor(a!) self) -> Tensor(a!)`
  */
 export function zero_(self: Tensor): Tensor {
-  invoke(34, self.handle);
+  invoke(35, self.handle);
   return self;
 }
 
@@ -296,7 +308,7 @@ export function zero_(self: Tensor): Tensor {
  * `aten::fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)`
  */
 export function fill_(self: Tensor, value: number): Tensor {
-  invoke(35, self.handle, value);
+  invoke(36, self.handle, value);
   return self;
 }
 
@@ -307,7 +319,7 @@ export function clamp_(
   self: Tensor,
   o: { min?: number | null | undefined; max?: number | null | undefined } = {},
 ): Tensor {
-  invoke(36, self.handle, o.min, o.max);
+  invoke(37, self.handle, o.min, o.max);
   return self;
 }
 
@@ -315,42 +327,42 @@ export function clamp_(
  * `aten::relu(Tensor self) -> Tensor`
  */
 export function relu(self: Tensor): Tensor {
-  return made(invoke(37, self.handle) as number);
+  return made(invoke(38, self.handle) as number);
 }
 
 /**
  * `aten::silu(Tensor self) -> Tensor`
  */
 export function silu(self: Tensor): Tensor {
-  return made(invoke(38, self.handle) as number);
+  return made(invoke(39, self.handle) as number);
 }
 
 /**
  * `aten::gelu(Tensor self, *, str approximate="none") -> Tensor`
  */
 export function gelu(self: Tensor, o: { approximate?: string | undefined } = {}): Tensor {
-  return made(invoke(39, self.handle, o.approximate) as number);
+  return made(invoke(40, self.handle, o.approximate) as number);
 }
 
 /**
  * `aten::tanh(Tensor self) -> Tensor`
  */
 export function tanh(self: Tensor): Tensor {
-  return made(invoke(40, self.handle) as number);
+  return made(invoke(41, self.handle) as number);
 }
 
 /**
  * `aten::sigmoid(Tensor self) -> Tensor`
  */
 export function sigmoid(self: Tensor): Tensor {
-  return made(invoke(41, self.handle) as number);
+  return made(invoke(42, self.handle) as number);
 }
 
 /**
  * `aten::log_sigmoid(Tensor self) -> Tensor`
  */
 export function logSigmoid(self: Tensor): Tensor {
-  return made(invoke(42, self.handle) as number);
+  return made(invoke(43, self.handle) as number);
 }
 
 /**
@@ -368,7 +380,7 @@ export function layerNorm(
 ): Tensor {
   return made(
     invoke(
-      43,
+      44,
       input.handle,
       normalizedShape,
       o.weight?.handle,
@@ -387,28 +399,28 @@ export function rmsNorm(
   normalizedShape: readonly number[],
   o: { weight?: Tensor | null | undefined; eps?: number | null | undefined } = {},
 ): Tensor {
-  return made(invoke(44, input.handle, normalizedShape, o.weight?.handle, o.eps) as number);
+  return made(invoke(45, input.handle, normalizedShape, o.weight?.handle, o.eps) as number);
 }
 
 /**
  * `aten::matmul(Tensor self, Tensor other) -> Tensor`
  */
 export function matmul(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(45, self.handle, other.handle) as number);
+  return made(invoke(46, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::mm(Tensor self, Tensor mat2) -> Tensor`
  */
 export function mm(self: Tensor, mat2: Tensor): Tensor {
-  return made(invoke(46, self.handle, mat2.handle) as number);
+  return made(invoke(47, self.handle, mat2.handle) as number);
 }
 
 /**
  * `aten::mm.out(Tensor self, Tensor mat2, *, Tensor(a!) out) -> Tensor(a!)`
  */
 export function mmOut(self: Tensor, mat2: Tensor, out: Tensor): Tensor {
-  invoke(47, self.handle, mat2.handle, out.handle);
+  invoke(48, self.handle, mat2.handle, out.handle);
   return out;
 }
 
@@ -421,7 +433,7 @@ export function addmm(
   mat2: Tensor,
   o: { beta?: number | undefined; alpha?: number | undefined } = {},
 ): Tensor {
-  return made(invoke(48, self.handle, mat1.handle, mat2.handle, o.beta, o.alpha) as number);
+  return made(invoke(49, self.handle, mat1.handle, mat2.handle, o.beta, o.alpha) as number);
 }
 
 /**
@@ -432,7 +444,7 @@ export function linear(
   weight: Tensor,
   o: { bias?: Tensor | null | undefined } = {},
 ): Tensor {
-  return made(invoke(49, input.handle, weight.handle, o.bias?.handle) as number);
+  return made(invoke(50, input.handle, weight.handle, o.bias?.handle) as number);
 }
 
 /**
@@ -453,7 +465,7 @@ export function scaledDotProductAttention(
 ): Tensor {
   return made(
     invoke(
-      50,
+      51,
       query.handle,
       key.handle,
       value.handle,
@@ -470,7 +482,7 @@ export function scaledDotProductAttention(
  * `aten::linalg_eigh(Tensor self, str UPLO="L") -> (Tensor eigenvalues, Tensor eigenvectors)`
  */
 export function eigh(self: Tensor, o: { UPLO?: string | undefined } = {}): [Tensor, Tensor] {
-  const r = invoke(51, self.handle, o.UPLO) as number[];
+  const r = invoke(52, self.handle, o.UPLO) as number[];
   return [made(r[0]!), made(r[1]!)];
 }
 
@@ -478,14 +490,14 @@ export function eigh(self: Tensor, o: { UPLO?: string | undefined } = {}): [Tens
  * `aten::linalg_cholesky(Tensor self, *, bool upper=False) -> Tensor`
  */
 export function cholesky(self: Tensor, o: { upper?: boolean | undefined } = {}): Tensor {
-  return made(invoke(52, self.handle, o.upper) as number);
+  return made(invoke(53, self.handle, o.upper) as number);
 }
 
 /**
  * `aten::linalg_qr(Tensor A, str mode="reduced") -> (Tensor Q, Tensor R)`
  */
 export function qr(A: Tensor, o: { mode?: string | undefined } = {}): [Tensor, Tensor] {
-  const r = invoke(53, A.handle, o.mode) as number[];
+  const r = invoke(54, A.handle, o.mode) as number[];
   return [made(r[0]!), made(r[1]!)];
 }
 
@@ -493,7 +505,7 @@ export function qr(A: Tensor, o: { mode?: string | undefined } = {}): [Tensor, T
  * `aten::cholesky_inverse(Tensor self, bool upper=False) -> Tensor`
  */
 export function choleskyInverse(self: Tensor, o: { upper?: boolean | undefined } = {}): Tensor {
-  return made(invoke(54, self.handle, o.upper) as number);
+  return made(invoke(55, self.handle, o.upper) as number);
 }
 
 /**
@@ -505,7 +517,7 @@ export function solveTriangular(
   upper: boolean,
   o: { left?: boolean | undefined; unitriangular?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(55, self.handle, B.handle, upper, o.left, o.unitriangular) as number);
+  return made(invoke(56, self.handle, B.handle, upper, o.left, o.unitriangular) as number);
 }
 
 /**
@@ -520,21 +532,21 @@ export function vectorNorm(
     dtype?: DType | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(56, self.handle, o.ord, o.dim, o.keepdim, o.dtype) as number);
+  return made(invoke(57, self.handle, o.ord, o.dim, o.keepdim, o.dtype) as number);
 }
 
 /**
  * `aten::triu(Tensor self, SymInt diagonal=0) -> Tensor`
  */
 export function triu(self: Tensor, o: { diagonal?: number | undefined } = {}): Tensor {
-  return made(invoke(57, self.handle, o.diagonal) as number);
+  return made(invoke(58, self.handle, o.diagonal) as number);
 }
 
 /**
  * `aten::tril(Tensor self, SymInt diagonal=0) -> Tensor`
  */
 export function tril(self: Tensor, o: { diagonal?: number | undefined } = {}): Tensor {
-  return made(invoke(58, self.handle, o.diagonal) as number);
+  return made(invoke(59, self.handle, o.diagonal) as number);
 }
 
 /**
@@ -544,14 +556,14 @@ export function diagonal(
   self: Tensor,
   o: { offset?: number | undefined; dim1?: number | undefined; dim2?: number | undefined } = {},
 ): Tensor {
-  return made(invoke(59, self.handle, o.offset, o.dim1, o.dim2) as number);
+  return made(invoke(60, self.handle, o.offset, o.dim1, o.dim2) as number);
 }
 
 /**
  * `aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor`
  */
 export function sum(self: Tensor, o: { dtype?: DType | null | undefined } = {}): Tensor {
-  return made(invoke(60, self.handle, o.dtype) as number);
+  return made(invoke(61, self.handle, o.dtype) as number);
 }
 
 /**
@@ -562,14 +574,14 @@ export function sumDim(
   dim: number | readonly number[] | null,
   o: { keepdim?: boolean | undefined; dtype?: DType | null | undefined } = {},
 ): Tensor {
-  return made(invoke(61, self.handle, dim, o.keepdim, o.dtype) as number);
+  return made(invoke(62, self.handle, dim, o.keepdim, o.dtype) as number);
 }
 
 /**
  * `aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor`
  */
 export function mean(self: Tensor, o: { dtype?: DType | null | undefined } = {}): Tensor {
-  return made(invoke(62, self.handle, o.dtype) as number);
+  return made(invoke(63, self.handle, o.dtype) as number);
 }
 
 /**
@@ -580,14 +592,14 @@ export function meanDim(
   dim: number | readonly number[] | null,
   o: { keepdim?: boolean | undefined; dtype?: DType | null | undefined } = {},
 ): Tensor {
-  return made(invoke(63, self.handle, dim, o.keepdim, o.dtype) as number);
+  return made(invoke(64, self.handle, dim, o.keepdim, o.dtype) as number);
 }
 
 /**
  * `aten::max(Tensor self) -> Tensor`
  */
 export function maxAll(self: Tensor): Tensor {
-  return made(invoke(64, self.handle) as number);
+  return made(invoke(65, self.handle) as number);
 }
 
 /**
@@ -597,7 +609,7 @@ export function amax(
   self: Tensor,
   o: { dim?: number | readonly number[] | undefined; keepdim?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(65, self.handle, o.dim, o.keepdim) as number);
+  return made(invoke(66, self.handle, o.dim, o.keepdim) as number);
 }
 
 /**
@@ -608,7 +620,7 @@ export function maxDim(
   dim: number,
   o: { keepdim?: boolean | undefined } = {},
 ): [Tensor, Tensor] {
-  const r = invoke(66, self.handle, dim, o.keepdim) as number[];
+  const r = invoke(67, self.handle, dim, o.keepdim) as number[];
   return [made(r[0]!), made(r[1]!)];
 }
 
@@ -619,7 +631,7 @@ export function argmax(
   self: Tensor,
   o: { dim?: number | null | undefined; keepdim?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(67, self.handle, o.dim, o.keepdim) as number);
+  return made(invoke(68, self.handle, o.dim, o.keepdim) as number);
 }
 
 /**
@@ -630,7 +642,7 @@ export function logsumexp(
   dim: number | readonly number[],
   o: { keepdim?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(68, self.handle, dim, o.keepdim) as number);
+  return made(invoke(69, self.handle, dim, o.keepdim) as number);
 }
 
 /**
@@ -641,7 +653,7 @@ export function softmax(
   dim: number,
   o: { dtype?: DType | null | undefined } = {},
 ): Tensor {
-  return made(invoke(69, self.handle, dim, o.dtype) as number);
+  return made(invoke(70, self.handle, dim, o.dtype) as number);
 }
 
 /**
@@ -652,7 +664,7 @@ export function logSoftmax(
   dim: number,
   o: { dtype?: DType | null | undefined } = {},
 ): Tensor {
-  return made(invoke(70, self.handle, dim, o.dtype) as number);
+  return made(invoke(71, self.handle, dim, o.dtype) as number);
 }
 
 /**
@@ -663,7 +675,7 @@ export function cumsum(
   dim: number,
   o: { dtype?: DType | null | undefined } = {},
 ): Tensor {
-  return made(invoke(71, self.handle, dim, o.dtype) as number);
+  return made(invoke(72, self.handle, dim, o.dtype) as number);
 }
 
 /**
@@ -674,7 +686,7 @@ export function topk(
   k: number,
   o: { dim?: number | undefined; largest?: boolean | undefined; sorted?: boolean | undefined } = {},
 ): [Tensor, Tensor] {
-  const r = invoke(72, self.handle, k, o.dim, o.largest, o.sorted) as number[];
+  const r = invoke(73, self.handle, k, o.dim, o.largest, o.sorted) as number[];
   return [made(r[0]!), made(r[1]!)];
 }
 
@@ -685,7 +697,7 @@ export function sort(
   self: Tensor,
   o: { dim?: number | undefined; descending?: boolean | undefined } = {},
 ): [Tensor, Tensor] {
-  const r = invoke(73, self.handle, o.dim, o.descending) as number[];
+  const r = invoke(74, self.handle, o.dim, o.descending) as number[];
   return [made(r[0]!), made(r[1]!)];
 }
 
@@ -693,126 +705,126 @@ export function sort(
  * `aten::all(Tensor self) -> Tensor`
  */
 export function all(self: Tensor): Tensor {
-  return made(invoke(74, self.handle) as number);
+  return made(invoke(75, self.handle) as number);
 }
 
 /**
  * `aten::any(Tensor self) -> Tensor`
  */
 export function any(self: Tensor): Tensor {
-  return made(invoke(75, self.handle) as number);
+  return made(invoke(76, self.handle) as number);
 }
 
 /**
  * `aten::isfinite(Tensor self) -> Tensor`
  */
 export function isfinite(self: Tensor): Tensor {
-  return made(invoke(76, self.handle) as number);
+  return made(invoke(77, self.handle) as number);
 }
 
 /**
  * `aten::equal(Tensor self, Tensor other) -> bool`
  */
 export function equal(self: Tensor, other: Tensor): boolean {
-  return invoke(77, self.handle, other.handle) as boolean;
+  return invoke(78, self.handle, other.handle) as boolean;
 }
 
 /**
  * `aten::nonzero(Tensor self) -> Tensor`
  */
 export function nonzero(self: Tensor): Tensor {
-  return made(invoke(78, self.handle) as number);
+  return made(invoke(79, self.handle) as number);
 }
 
 /**
  * `aten::eq.Tensor(Tensor self, Tensor other) -> Tensor`
  */
 export function eq(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(79, self.handle, other.handle) as number);
+  return made(invoke(80, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::eq.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function eqScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(80, self.handle, other) as number);
+  return made(invoke(81, self.handle, other) as number);
 }
 
 /**
  * `aten::gt.Tensor(Tensor self, Tensor other) -> Tensor`
  */
 export function gt(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(81, self.handle, other.handle) as number);
+  return made(invoke(82, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::lt.Tensor(Tensor self, Tensor other) -> Tensor`
  */
 export function ltTensor(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(82, self.handle, other.handle) as number);
+  return made(invoke(83, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::gt.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function gtScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(83, self.handle, other) as number);
+  return made(invoke(84, self.handle, other) as number);
 }
 
 /**
  * `aten::ge.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function geScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(84, self.handle, other) as number);
+  return made(invoke(85, self.handle, other) as number);
 }
 
 /**
  * `aten::lt.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function ltScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(85, self.handle, other) as number);
+  return made(invoke(86, self.handle, other) as number);
 }
 
 /**
  * `aten::le.Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export function leScalar(self: Tensor, other: number): Tensor {
-  return made(invoke(86, self.handle, other) as number);
+  return made(invoke(87, self.handle, other) as number);
 }
 
 /**
  * `aten::logical_and(Tensor self, Tensor other) -> Tensor`
  */
 export function logicalAnd(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(87, self.handle, other.handle) as number);
+  return made(invoke(88, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::logical_not(Tensor self) -> Tensor`
  */
 export function logicalNot(self: Tensor): Tensor {
-  return made(invoke(88, self.handle) as number);
+  return made(invoke(89, self.handle) as number);
 }
 
 /**
  * `aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor`
  */
 export function where(condition: Tensor, self: Tensor, other: Tensor): Tensor {
-  return made(invoke(89, condition.handle, self.handle, other.handle) as number);
+  return made(invoke(90, condition.handle, self.handle, other.handle) as number);
 }
 
 /**
  * `aten::masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor`
  */
 export function maskedFill(self: Tensor, mask: Tensor, value: number): Tensor {
-  return made(invoke(90, self.handle, mask.handle, value) as number);
+  return made(invoke(91, self.handle, mask.handle, value) as number);
 }
 
 /**
  * `aten::masked_fill_.Scalar(Tensor(a!) self, Tensor mask, Scalar value) -> Tensor(a!)`
  */
 export function maskedFill_(self: Tensor, mask: Tensor, value: number): Tensor {
-  invoke(91, self.handle, mask.handle, value);
+  invoke(92, self.handle, mask.handle, value);
   return self;
 }
 
@@ -820,28 +832,28 @@ export function maskedFill_(self: Tensor, mask: Tensor, value: number): Tensor {
  * `aten::view(Tensor(a) self, SymInt[] size) -> Tensor(a)`
  */
 export function view(self: Tensor, size: readonly number[]): Tensor {
-  return made(invoke(92, self.handle, size) as number);
+  return made(invoke(93, self.handle, size) as number);
 }
 
 /**
  * `aten::reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)`
  */
 export function reshape(self: Tensor, shape: readonly number[]): Tensor {
-  return made(invoke(93, self.handle, shape) as number);
+  return made(invoke(94, self.handle, shape) as number);
 }
 
 /**
  * `aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)`
  */
 export function transpose(self: Tensor, dim0: number, dim1: number): Tensor {
-  return made(invoke(94, self.handle, dim0, dim1) as number);
+  return made(invoke(95, self.handle, dim0, dim1) as number);
 }
 
 /**
  * `aten::t(Tensor(a) self) -> Tensor(a)`
  */
 export function t(self: Tensor): Tensor {
-  return made(invoke(95, self.handle) as number);
+  return made(invoke(96, self.handle) as number);
 }
 
 /**
@@ -852,21 +864,21 @@ export function expand(
   size: readonly number[],
   o: { implicit?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(96, self.handle, size, o.implicit) as number);
+  return made(invoke(97, self.handle, size, o.implicit) as number);
 }
 
 /**
  * `aten::unsqueeze(Tensor(a) self, int dim) -> Tensor(a)`
  */
 export function unsqueeze(self: Tensor, dim: number): Tensor {
-  return made(invoke(97, self.handle, dim) as number);
+  return made(invoke(98, self.handle, dim) as number);
 }
 
 /**
  * `aten::squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)`
  */
 export function squeeze(self: Tensor, dim: number): Tensor {
-  return made(invoke(98, self.handle, dim) as number);
+  return made(invoke(99, self.handle, dim) as number);
 }
 
 /**
@@ -881,77 +893,77 @@ export function slice(
     step?: number | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(99, self.handle, o.dim, o.start, o.end, o.step) as number);
+  return made(invoke(100, self.handle, o.dim, o.start, o.end, o.step) as number);
 }
 
 /**
  * `aten::select.int(Tensor(a) self, int dim, SymInt index) -> Tensor(a)`
  */
 export function select(self: Tensor, dim: number, index: number): Tensor {
-  return made(invoke(100, self.handle, dim, index) as number);
+  return made(invoke(101, self.handle, dim, index) as number);
 }
 
 /**
  * `aten::narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)`
  */
 export function narrow(self: Tensor, dim: number, start: number, length: number): Tensor {
-  return made(invoke(101, self.handle, dim, start, length) as number);
+  return made(invoke(102, self.handle, dim, start, length) as number);
 }
 
 /**
  * `aten::cat(Tensor[] tensors, int dim=0) -> Tensor`
  */
 export function cat(tensors: readonly Tensor[], o: { dim?: number | undefined } = {}): Tensor {
-  return made(invoke(102, tensors.map(handleOf), o.dim) as number);
+  return made(invoke(103, tensors.map(handleOf), o.dim) as number);
 }
 
 /**
  * `aten::stack(Tensor[] tensors, int dim=0) -> Tensor`
  */
 export function stack(tensors: readonly Tensor[], o: { dim?: number | undefined } = {}): Tensor {
-  return made(invoke(103, tensors.map(handleOf), o.dim) as number);
+  return made(invoke(104, tensors.map(handleOf), o.dim) as number);
 }
 
 /**
  * `aten::contiguous(Tensor(a) self, *, MemoryFormat memory_format=0) -> Tensor(a)`
  */
 export function contiguous(self: Tensor): Tensor {
-  return made(invoke(104, self.handle) as number);
+  return made(invoke(105, self.handle) as number);
 }
 
 /**
  * `aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor`
  */
 export function clone(self: Tensor): Tensor {
-  return made(invoke(105, self.handle) as number);
+  return made(invoke(106, self.handle) as number);
 }
 
 /**
  * `aten::detach(Tensor(a) self) -> Tensor(a)`
  */
 export function detach(self: Tensor): Tensor {
-  return made(invoke(106, self.handle) as number);
+  return made(invoke(107, self.handle) as number);
 }
 
 /**
  * `aten::alias(Tensor(a) self) -> Tensor(a)`
  */
 export function alias(self: Tensor): Tensor {
-  return made(invoke(107, self.handle) as number);
+  return made(invoke(108, self.handle) as number);
 }
 
 /**
  * `aten::flip(Tensor self, int[] dims) -> Tensor`
  */
 export function flip(self: Tensor, dims: readonly number[]): Tensor {
-  return made(invoke(108, self.handle, dims) as number);
+  return made(invoke(109, self.handle, dims) as number);
 }
 
 /**
  * `aten::index_select(Tensor self, int dim, Tensor index) -> Tensor`
  */
 export function indexSelect(self: Tensor, dim: number, index: Tensor): Tensor {
-  return made(invoke(109, self.handle, dim, index.handle) as number);
+  return made(invoke(110, self.handle, dim, index.handle) as number);
 }
 
 /**
@@ -963,14 +975,14 @@ export function gather(
   index: Tensor,
   o: { sparseGrad?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(110, self.handle, dim, index.handle, o.sparseGrad) as number);
+  return made(invoke(111, self.handle, dim, index.handle, o.sparseGrad) as number);
 }
 
 /**
  * `aten::index_copy_(Tensor(a!) self, int dim, Tensor index, Tensor source) -> Tensor(a!)`
  */
 export function indexCopy_(self: Tensor, dim: number, index: Tensor, source: Tensor): Tensor {
-  invoke(111, self.handle, dim, index.handle, source.handle);
+  invoke(112, self.handle, dim, index.handle, source.handle);
   return self;
 }
 
@@ -985,7 +997,7 @@ export function indexAdd_(
   source: Tensor,
   o: { alpha?: number | undefined } = {},
 ): Tensor {
-  invoke(112, self.handle, dim, index.handle, source.handle, o.alpha);
+  invoke(113, self.handle, dim, index.handle, source.handle, o.alpha);
   return self;
 }
 
@@ -993,7 +1005,7 @@ export function indexAdd_(
  * `aten::scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)`
  */
 export function scatterAdd_(self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor {
-  invoke(113, self.handle, dim, index.handle, src.handle);
+  invoke(114, self.handle, dim, index.handle, src.handle);
   return self;
 }
 
@@ -1001,7 +1013,7 @@ export function scatterAdd_(self: Tensor, dim: number, index: Tensor, src: Tenso
  * `aten::scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor`
  */
 export function scatterTo(self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor {
-  return made(invoke(114, self.handle, dim, index.handle, src.handle) as number);
+  return made(invoke(115, self.handle, dim, index.handle, src.handle) as number);
 }
 
 /**
@@ -1017,7 +1029,7 @@ export function arange(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(115, start, end, o.step, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(116, start, end, o.step, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1031,7 +1043,7 @@ export function zeros(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(116, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(117, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1045,7 +1057,7 @@ export function ones(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(117, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(118, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1060,7 +1072,7 @@ export function full(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(118, size, fillValue, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(119, size, fillValue, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1074,7 +1086,7 @@ export function empty(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(119, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(120, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1088,7 +1100,7 @@ export function zerosLike(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(120, self.handle, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(121, self.handle, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1102,7 +1114,7 @@ export function eye(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(121, n, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(122, n, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1116,7 +1128,7 @@ export function randn(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(122, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(123, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1130,7 +1142,7 @@ export function randperm(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(123, n, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(124, n, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1144,7 +1156,7 @@ export function rand(
     pinMemory?: boolean | null | undefined;
   } = {},
 ): Tensor {
-  return made(invoke(124, size, o.dtype, undefined, o.device, o.pinMemory) as number);
+  return made(invoke(125, size, o.dtype, undefined, o.device, o.pinMemory) as number);
 }
 
 /**
@@ -1156,7 +1168,7 @@ export function multinomial(
   numSamples: number,
   o: { replacement?: boolean | undefined } = {},
 ): Tensor {
-  return made(invoke(125, self.handle, numSamples, o.replacement) as number);
+  return made(invoke(126, self.handle, numSamples, o.replacement) as number);
 }
 
 /**
@@ -1172,7 +1184,7 @@ export function toCopy(
   } = {},
 ): Tensor {
   return made(
-    invoke(126, self.handle, o.dtype, undefined, o.device, o.pinMemory, o.nonBlocking) as number,
+    invoke(127, self.handle, o.dtype, undefined, o.device, o.pinMemory, o.nonBlocking) as number,
   );
 }
 
@@ -1190,7 +1202,7 @@ export function embedding(
   } = {},
 ): Tensor {
   return made(
-    invoke(127, weight.handle, indices.handle, o.paddingIdx, o.scaleGradByFreq, o.sparse) as number,
+    invoke(128, weight.handle, indices.handle, o.paddingIdx, o.scaleGradByFreq, o.sparse) as number,
   );
 }
 
@@ -1215,7 +1227,7 @@ export function fusedAdamW_(
   o: { gradScale?: Tensor | null | undefined; foundInf?: Tensor | null | undefined } = {},
 ): void {
   invoke(
-    128,
+    129,
     self.map(handleOf),
     grads.map(handleOf),
     expAvgs.map(handleOf),
@@ -1239,5 +1251,5 @@ export function fusedAdamW_(
  * Guarded: an integer division by zero raises SIGFPE. Use guarded.ts.
  */
 export function floorDivide(self: Tensor, other: Tensor): Tensor {
-  return made(invoke(129, self.handle, other.handle) as number);
+  return made(invoke(130, self.handle, other.handle) as number);
 }

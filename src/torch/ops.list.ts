@@ -26,6 +26,7 @@ export const OPS = {
   clamp: "aten::clamp",
   maximum: "aten::maximum",
   minimum: "aten::minimum",
+  addcmul: "aten::addcmul",
   outer: "aten::outer",
   // in place
   add_: "aten::add_.Tensor",

@@ -22,6 +22,7 @@ export {
   clamp,
   maximum,
   minimum,
+  addcmul,
   outer,
   add_,
   addScalar_,

@@ -8,6 +8,7 @@ import {
   add_,
   call,
   disposeAll,
+  dropPages,
   embedding,
   fromBytes,
   grad,
@@ -152,6 +153,26 @@ test("bytes in must be as many as shape and dtype say; half types come out as fl
   tidy(() =>
     assert.deepEqual([...fromBytes(Uint8Array.of(0x80, 0x3f), [1], "bfloat16").toFloats()], [1]),
   );
+});
+
+test("pages of a mapped tensor that were let go come back from the file", () => {
+  const folder = mkdtempSync(join(tmpdir(), "unrecite-map-"));
+  try {
+    const path = join(folder, "weights.bin");
+    const values = Float32Array.from({ length: 1 << 16 }, (_, i) => i);
+    writeFileSync(path, new Uint8Array(values.buffer));
+    const map = mapFile(path);
+    const rows = map.tensor(4, [(1 << 16) - 1], "float32"); // begins and ends inside a page
+    dropPages(rows);
+    assert.deepEqual(rows.toFloats(), values.subarray(1));
+    const own = tensor([1, 2]);
+    dropPages(own); // not mapped: nothing happens
+    assert.deepEqual([...own.toFloats()], [1, 2]);
+    disposeAll([rows, own]);
+    map.close();
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test("a mapped file that shrinks is an error that names it", () => {

@@ -13,6 +13,7 @@ import {
   clone,
   detach,
   disposeAll,
+  dropPages,
   indexCopy_,
   indexSelect,
   keep,
@@ -49,6 +50,7 @@ export function weightsWriter(
       tidy(() => {
         const copy = keep(requiresGrad(clone(params.get(name)!)));
         working.set(name, copy);
+        dropPages(params.get(name)!); // not read again before the end
         masters.set(name, keep(masterOf(detach(copy), selected.get(name)!)));
       });
     }
