@@ -8,7 +8,11 @@ import { eligibleParameters } from "../src/unlearn/scope.ts";
 import { trainStep } from "../src/unlearn/step.ts";
 import { weightsWriter } from "../src/unlearn/writers/weights.ts";
 import { peer } from "./peer.ts";
-import { median, type Row } from "./types.ts";
+import { type Row } from "./types.ts";
+
+/** Each side in turn, the fastest of each counts: a busy machine only ever adds time. */
+const ROUNDS = 2;
+const least = (seconds: readonly number[]) => Math.min(...seconds);
 
 const rows = (batch: number, tokens: number) =>
   Array.from({ length: batch }, (_, b) =>
@@ -49,23 +53,29 @@ export async function ownTrainStep(directory: string): Promise<{ seconds: number
     );
     times.push((performance.now() - start) / 1000);
   }
-  return { seconds: median(times.slice(1)), rss: process.resourceUsage().maxRSS * 1024 };
+  return { seconds: least(times.slice(1)), rss: process.resourceUsage().maxRSS * 1024 };
 }
 
 export async function trainStepRow(directory: string): Promise<Row[]> {
   const { runAlone } = await import("./alone.ts");
-  const ours = runAlone<{ seconds: number; rss: number }>("train-step", directory);
-  const theirs = peer<{ seconds: number; rss: number }>(directory, "train-step");
-  const again = runAlone<{ seconds: number; rss: number }>("train-step", directory);
-  const value = Math.min(ours.seconds, again.seconds);
-  const ratio = theirs.seconds / value;
-  const memory = ours.rss / theirs.rss;
+  type Taken = { seconds: number; rss: number };
+  const ours: Taken[] = [];
+  const theirs: Taken[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    ours.push(runAlone<Taken>("train-step", directory));
+    theirs.push(peer<Taken>(directory, "train-step"));
+  }
+  const value = least(ours.map((t) => t.seconds));
+  const other = least(theirs.map((t) => t.seconds));
+  const ratio = other / value;
+  const rss = Math.max(...ours.map((t) => t.rss));
+  const memory = rss / Math.max(...theirs.map((t) => t.rss));
   return [
     {
       name: "train-step",
       value,
       unit: "s",
-      peer: { name: "transformers", value: theirs.seconds },
+      peer: { name: "transformers", value: other },
       ratio,
       bound: null,
       bar: "ratio >= 1.25",
@@ -73,9 +83,9 @@ export async function trainStepRow(directory: string): Promise<Row[]> {
     },
     {
       name: "train-step memory",
-      value: ours.rss / 1e9,
+      value: rss / 1e9,
       unit: "GB",
-      peer: { name: "transformers", value: theirs.rss / 1e9 },
+      peer: { name: "transformers", value: rss / memory / 1e9 },
       ratio: memory,
       bound: null,
       bar: "ratio <= 0.75",
@@ -99,18 +109,22 @@ export async function scoreRow(directory: string): Promise<Row[]> {
     return (performance.now() - start) / 1000;
   };
   await round();
-  const ours = [await round(), await round()];
-  const theirs = peer<{ seconds: number }>(directory, "score");
-  ours.push(await round());
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  for (let i = 0; i < ROUNDS; i++) {
+    ours.push(await round(), await round());
+    theirs.push(peer<{ seconds: number }>(directory, "score").seconds);
+  }
   model.dispose();
-  const value = median(ours);
-  const ratio = theirs.seconds / value;
+  const value = least(ours);
+  const other = least(theirs);
+  const ratio = other / value;
   return [
     {
       name: "score",
       value: value / 64,
       unit: "s/text",
-      peer: { name: "transformers", value: theirs.seconds / 64 },
+      peer: { name: "transformers", value: other / 64 },
       ratio,
       bound: null,
       bar: "ratio >= 1.5",

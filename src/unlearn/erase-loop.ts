@@ -7,7 +7,7 @@ import { breathe, type LossOf } from "../models/index.ts";
 import type { Architecture } from "../models/index.ts";
 import type { Window } from "../eval/index.ts";
 import type { Checkpointing, LoopState } from "./checkpoint.ts";
-import { above, isDone, meanLevel, type Goal, type Level } from "./level.ts";
+import { above, isDone, meanLevel, waiting, type Goal, type Level } from "./level.ts";
 import type { Optimiser } from "./optimiser.ts";
 import { joinedBatch, type Companions } from "./companions.ts";
 import type { Pressure } from "./losses/index.ts";
@@ -131,14 +131,14 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
       if (isDone(now.levels, goal)) {
         return outcome("erased", await firstAtGoal(input, state, inside, before, now));
       }
-      state.active = above(now.levels, goal);
-      for (const i of state.active) {
-        const stalled = stalls(state.last.levels[i]!, now.levels[i]!, goal.perText[i]!);
+      const { active, targets } = waiting(now.levels, goal);
+      state.active = active;
+      for (const i of active) {
+        const stalled = stalls(state.last.levels[i]!, now.levels[i]!, targets[i]!);
         const pressure = state.pressure[i]!;
         if (stalled) state.pressure[i] = { ...pressure, [stalled]: pressure[stalled] + 1 };
       }
       state.last = now;
-      if (state.active.length === 0) state.active = now.levels.map((_, i) => i); // only the mean is missing
       dropSnapshot(inside);
       inside = takeSnapshot(writer);
     }
@@ -276,9 +276,9 @@ async function firstAtGoal(
 }
 
 function noteReached(state: LoopState, levels: readonly Level[], goal: Goal): void {
-  const waiting = new Set(above(levels, goal));
+  const late = new Set(above(levels, goal));
   levels.forEach((_, i) => {
-    if (waiting.has(i)) {
+    if (late.has(i)) {
       state.reachedAt[i] = null;
     } // it came back
     else state.reachedAt[i] ??= state.step;

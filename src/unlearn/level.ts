@@ -106,6 +106,18 @@ export const givenGoal = (level: Level, texts: number): Goal => ({
 export const above = (levels: readonly Level[], goal: Goal): number[] =>
   levels.flatMap((l, i) => (isAt(l, goal.perText[i]!) ? [] : [i]));
 
+/** The texts to train on, and their targets: where only the mean is missing, those above their own level without allowance. */
+export function waiting(
+  levels: readonly Level[],
+  goal: Goal,
+): { active: number[]; targets: readonly Level[] } {
+  const active = above(levels, goal);
+  if (active.length > 0) return { active, targets: goal.perText };
+  const targets = goal.own ?? levels.map(() => goal.mean);
+  const rest = levels.flatMap((l, i) => (isAt(l, targets[i]!) ? [] : [i]));
+  return { active: rest, targets };
+}
+
 /** Every text at its target and the mean at or beyond the mean target. */
 export const isDone = (levels: readonly Level[], goal: Goal): boolean =>
   above(levels, goal).length === 0 && isAt(meanLevel(levels), goal.mean);

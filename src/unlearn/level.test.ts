@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  above,
+  givenGoal,
+  isAt,
+  isDone,
+  ownGoal,
+  unseenGoal,
+  waiting,
+  type Level,
+} from "./level.ts";
+
+const at = (accuracy: number, nll: number): Level => ({ accuracy, nll });
+
+test("a text is at its target in accuracy and in nll, or not at all", () => {
+  assert.equal(isAt(at(0.4, 3), at(0.4, 3)), true);
+  assert.equal(isAt(at(0.41, 3), at(0.4, 3)), false);
+  assert.equal(isAt(at(0.3, 2.9), at(0.4, 3)), false);
+});
+
+test("own levels give each text two standard errors, their mean none", () => {
+  const own = [at(0.25, 3), at(0.75, 2)];
+  const goal = ownGoal("reference", own, [at(0.05, 0.25), at(0.05, 0.5)]);
+  assert.deepEqual(goal.perText, [at(0.35, 2.5), at(0.85, 1)]);
+  assert.deepEqual(goal.mean, at(0.5, 2.5));
+  const allowed = [at(0.35, 2.5), at(0.85, 1)];
+  assert.deepEqual(above(allowed, goal), []);
+  assert.equal(isDone(allowed, goal), false);
+  assert.equal(isDone([at(0.25, 3), at(0.75, 2)], goal), true);
+});
+
+test("where only the mean is missing, the texts above their own level are trained on, towards it", () => {
+  const own = [at(0.25, 3), at(0.75, 2)];
+  const goal = ownGoal("natural", own, [at(0.1, 0.5), at(0.1, 0.5)]);
+  const late = waiting([at(0.25, 3), at(1, 0)], goal);
+  assert.deepEqual(late, { active: [1], targets: goal.perText });
+  const mean = waiting([at(0.35, 3), at(0.7, 2)], goal); // each within its allowance, together at .525 of .5
+  assert.deepEqual(mean, { active: [0], targets: own });
+  const given = givenGoal(at(0.5, 2), 2);
+  assert.deepEqual(waiting([at(0.5, 2), at(0.4, 1.9)], given).active, [1]);
+});
+
+test("texts of a kind never seen set one bar for all: their 90th and 10th percentile, and their mean", () => {
+  const unseen = Array.from({ length: 11 }, (_, i) => at(i / 10, i));
+  const { perText, mean, own } = unseenGoal(unseen, 2);
+  assert.deepEqual(perText, [at(0.9, 1), at(0.9, 1)]);
+  assert.deepEqual(mean, at(0.5, 5));
+  assert.equal(own, undefined);
+});
