@@ -12,10 +12,11 @@ import { parity } from "./parity.ts";
 import { quickstart } from "./quickstart.ts";
 import { ownTrainStep, scoreRow, trainStepRow } from "./speed.ts";
 import { startup } from "./startup.ts";
+import { ownAudit, streaming } from "./streaming.ts";
 import type { Row } from "./types.ts";
 
 /** Rows that take long and run only when they are named. */
-const LONG = ["quickstart", "agree", "erase-real"];
+const LONG = ["quickstart", "agree", "erase-real", "streaming"];
 const ROWS: Record<string, (directory: string) => Row[] | Promise<Row[]>> = {
   "op-overhead": opOverhead,
   startup,
@@ -25,6 +26,7 @@ const ROWS: Record<string, (directory: string) => Row[] | Promise<Row[]>> = {
   quickstart,
   agree,
   "erase-real": eraseReal,
+  streaming,
 };
 
 /** The demo model as a Hugging Face directory, for both sides. */
@@ -39,7 +41,9 @@ async function demoDirectory(): Promise<string> {
 
 const args = process.argv.slice(2);
 if (args[0] === "--alone") {
-  console.log(JSON.stringify(await ownTrainStep(args[2]!)));
+  const [, name, ...rest] = args;
+  const own = name === "audit" ? ownAudit(rest[0]!, rest[1]!) : ownTrainStep(rest[0]!);
+  console.log(JSON.stringify(await own));
 } else {
   const names = args.filter((a) => a !== "--json");
   for (const name of names) {

@@ -44,7 +44,11 @@ export function summarise(
 ): MetricValue {
   const metric = metricNamed(name);
   const better = directionOf(metric, set);
-  if (metric.over === "pooled") return { ...pooled(stats.map(sumOf)), better };
+  if (metric.over === "pooled") {
+    const sums = noSums();
+    for (const s of stats) addStats(sums, s);
+    return { ...pooled(sums), better };
+  }
   if (metric.over === "max") {
     return {
       value: values.reduce((a, b) => Math.max(a, b), -Infinity),
@@ -80,22 +84,34 @@ export function meanOf(values: readonly number[]): {
   return { value, n, stderr: Math.sqrt(variance / n) };
 }
 
-type Sum = { readonly nll: number; readonly count: number };
+/** Sums over windows of nll (x) and token count (c): all that a pooled mean and its error need. */
+type Sums = { windows: number; x: number; c: number; xx: number; xc: number; cc: number };
 
-const sumOf = (s: TokenStats): Sum => ({
-  nll: -s.logProbability.reduce((a, b) => a + b, 0),
-  count: s.logProbability.length,
-});
+const noSums = (): Sums => ({ windows: 0, x: 0, c: 0, xx: 0, xc: 0, cc: 0 });
+
+function addWindow(sums: Sums, nll: number, count: number): void {
+  sums.windows++;
+  sums.x += nll;
+  sums.c += count;
+  sums.xx += nll * nll;
+  sums.xc += nll * count;
+  sums.cc += count * count;
+}
+
+const addStats = (sums: Sums, s: TokenStats): void =>
+  addWindow(sums, -s.logProbability.reduce((a, b) => a + b, 0), s.logProbability.length);
 
 /** exp of the mean nll over tokens; standard error by the delta method, windows as the independent units. */
-function pooled(sums: readonly Sum[]): { value: number; n: number; stderr: number | null } {
-  const n = sums.reduce((total, s) => total + s.count, 0);
-  const mean = sums.reduce((total, s) => total + s.nll, 0) / n;
+function pooled({ windows: k, x, c, xx, xc, cc }: Sums): {
+  value: number;
+  n: number;
+  stderr: number | null;
+} {
+  const mean = x / c;
   const value = Math.exp(mean);
-  const k = sums.length;
-  if (k < 2) return { value, n, stderr: null };
-  const residual = sums.reduce((a, s) => a + (s.nll - mean * s.count) ** 2, 0) / (k - 1);
-  return { value, n, stderr: value * (Math.sqrt(residual * k) / n) };
+  if (k < 2) return { value, n: c, stderr: null };
+  const residual = Math.max(0, xx - 2 * mean * xc + mean * mean * cc) / (k - 1); // Σ (x - mean · c)²
+  return { value, n: c, stderr: value * (Math.sqrt(residual * k) / c) };
 }
 
 /** The q-quantile by linear interpolation between order statistics. */
@@ -107,7 +123,7 @@ export function quantile(values: readonly number[], q: number): number {
   return sorted[low]! + (at - low) * (sorted[high]! - sorted[low]!);
 }
 
-/** The same numbers from values that pass by: keeps one number a text and metric, and two sums a window for pooled ones. */
+/** The same numbers from values that pass by: keeps one number a text and metric. */
 export function summariseStream(
   names: readonly string[],
   set: SetName,
@@ -118,18 +134,17 @@ export function summariseStream(
   result: () => Record<string, MetricValue>;
 } {
   const values = new Map(names.map((n) => [n, [] as number[]]));
-  const sums: Sum[] = [];
+  const sums = noSums();
   const addValues = (row: TextMetrics) => {
     for (const [name, list] of values) list.push(row[name]!);
   };
   return {
     add(stats, rows) {
-      for (const s of stats) sums.push(sumOf(s));
+      for (const s of stats) addStats(sums, s);
       rows.forEach(addValues);
     },
     addRow(row, tokens) {
-      const nll = tokens * Math.log(row["perplexity"] ?? NaN);
-      sums.push({ nll, count: tokens });
+      addWindow(sums, tokens * Math.log(row["perplexity"] ?? NaN), tokens);
       addValues(row);
     },
     result: () =>
