@@ -39,7 +39,6 @@ export async function eraseReal(): Promise<Row[]> {
       general: at("general.jsonl"),
       heldout: sets.heldout,
       out: at("target"),
-      until: 0.95,
       ...CUT,
       run: at("run-memorize"),
     }),

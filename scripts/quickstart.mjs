@@ -105,7 +105,7 @@ const original = unrecite("evaluate", ...flags({ model, ...sets, ...run("origina
 const memorized = unrecite(
   "memorize",
   ...flags({ model, texts: at("recited.jsonl"), general: at("general.jsonl") }),
-  ...flags({ heldout: sets.heldout, out: target, until: 0.95, ...run("memorize") }),
+  ...flags({ heldout: sets.heldout, out: target, ...run("memorize") }),
 );
 const audited = unrecite(
   "audit",

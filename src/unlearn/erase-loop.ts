@@ -177,18 +177,30 @@ function startState(before: Measure, goal: Goal): LoopState {
   };
 }
 
-/** The steps of one epoch from batch `state.next` on: windows of the active texts in a seeded order. */
-async function runEpoch(input: LoopInput, state: LoopState, inside: Snapshot): Promise<void> {
-  const { arch, writer, optimiser, windows, tokens, batch, seed, lossOf, companions } = input;
-  const { checkpointing, signal } = input;
-  const active = new Set(state.active);
-  const full = Math.min(batch, windows.length);
+/** Few texts are passed over twice in an epoch: measuring all of them takes longer than their steps. */
+const FEW = 0.5; // of a full batch
+
+/** The windows of each step of an epoch: those of the active texts, in a seeded order. */
+function batchesOf({ windows, batch, seed }: LoopInput, { active, epoch }: LoopState): number[][] {
+  const chosen = new Set(active);
   const members = shuffled(
-    `erase ${seed} ${state.epoch}`,
-    windows.flatMap((w, i) => (active.has(w.text) ? [i] : [])),
+    `erase ${seed} ${epoch}`,
+    windows.flatMap((w, i) => (chosen.has(w.text) ? [i] : [])),
   );
-  while (state.next * batch < members.length) {
-    const chosen = members.slice(state.next * batch, (state.next + 1) * batch);
+  const once = Array.from({ length: Math.ceil(members.length / batch) }, (_, k) =>
+    members.slice(k * batch, (k + 1) * batch),
+  );
+  return members.length <= FEW * Math.min(batch, windows.length) ? [...once, ...once] : once;
+}
+
+/** The steps of one epoch from batch `state.next` on. */
+async function runEpoch(input: LoopInput, state: LoopState, inside: Snapshot): Promise<void> {
+  const { arch, writer, optimiser, windows, tokens, batch, lossOf, companions } = input;
+  const { checkpointing, signal } = input;
+  const full = Math.min(batch, windows.length);
+  const batches = batchesOf(input, state);
+  while (state.next < batches.length) {
+    const chosen = batches[state.next]!;
     const began = performance.now();
     const warm = Math.min(1, (state.step + 1) / Math.max(1, input.warmup));
     const part = Math.sqrt(chosen.length / full); // Adam's step is as long for two texts as for eight: the rest pays for it
@@ -219,7 +231,7 @@ async function runEpoch(input: LoopInput, state: LoopState, inside: Snapshot): P
       step: state.step,
       epoch: state.epoch,
       batch: state.next,
-      batches: Math.ceil(members.length / batch),
+      batches: batches.length,
       ...result,
       learningRate: lr,
       seconds,

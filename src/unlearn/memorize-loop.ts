@@ -46,7 +46,7 @@ export type MemorizeEvent =
 const WARMUP = 4;
 const CLIP = 1;
 /** Share of `until` that must be recited in an epoch's own passes, each before its step, for a measurement to be worth its time. */
-const WORTH = 0.5;
+const WORTH = 0.75;
 
 /** Trains; returns the writer that holds the result, which the caller disposes. */
 export async function memorizeLoop(
