@@ -38,8 +38,9 @@ export async function streaming(): Promise<Row[]> {
       writeFileSync(join(folder, `${count}.jsonl`), lines.join(""));
     }
     const [few, many] = [FEW, MANY].map((n) => runAlone<Taken>("audit", folder, String(n)));
-    if (many!.texts !== MANY)
+    if (many!.texts !== MANY) {
       throw new Error(`streaming: expected ${MANY} texts, got ${many!.texts}`);
+    }
     const ratio = many!.rss / few!.rss;
     return [
       {

@@ -276,7 +276,7 @@ describe("on the command line", () => {
       [["erase", "--model", base], /--forget: expected a value/],
       [
         ["erase", "--model", base, "--forget", files.forget, "--method", "emzo"],
-        /--method: expected one of emso/,
+        /--method: expected one of emso.*, got "emzo"\. Did you mean emso\?/,
       ],
       [
         ["audit", "--model", base, "--texts", files.all, "--top", "0"],

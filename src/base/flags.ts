@@ -3,6 +3,7 @@
  * option types all come from it.
  */
 import { inputError, unknownName, UnreciteError } from "./errors.ts";
+import { closestName } from "./suggest.ts";
 
 type Common = { readonly help: string; readonly required?: true };
 export type Flag = Common &
@@ -79,7 +80,8 @@ export function resolveFlags<T extends Flags>(
     }
     const parsed = parseValue(flag, raw);
     if (parsed === undefined) {
-      problems.push(`${flagName(key)}: expected ${wanted(flag)}, got ${JSON.stringify(raw)}`);
+      const got = JSON.stringify(raw);
+      problems.push(`${flagName(key)}: expected ${wanted(flag)}, got ${got}${meant(flag, raw)}`);
     } else values[key] = parsed;
   }
   if (problems.length > 0) {
@@ -108,6 +110,13 @@ function wanted(flag: Flag): string {
       return range.length > 0 ? `${what}, ${range.join(" and ")}` : what;
     }
   }
+}
+
+/** The choice that a wrong one is closest to, as a question. */
+function meant(flag: Flag, raw: unknown): string {
+  const near =
+    flag.kind === "choice" && typeof raw === "string" ? closestName(raw, flag.of) : undefined;
+  return near === undefined ? "" : `. Did you mean ${near}?`;
 }
 
 function parseValue(flag: Flag, raw: unknown): unknown {

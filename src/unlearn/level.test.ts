@@ -5,6 +5,7 @@ import {
   givenGoal,
   isAt,
   isDone,
+  overForgotten,
   ownGoal,
   unseenGoal,
   waiting,
@@ -28,6 +29,11 @@ test("own levels give each text two standard errors, their mean none", () => {
   assert.deepEqual(above(allowed, goal), []);
   assert.equal(isDone(allowed, goal), false);
   assert.equal(isDone([at(0.25, 3), at(0.75, 2)], goal), true);
+});
+
+test("over-forgotten is measured from a text's own level, not from its allowance", () => {
+  const goal = ownGoal("reference", [at(0.4, 3), at(0.4, 3)], [at(0, 1), at(0, 1)]);
+  assert.equal(overForgotten([at(0.4, 4.4), at(0.3, 4.6)], goal), 1);
 });
 
 test("where only the mean is missing, the texts above their own level are trained on, towards it", () => {

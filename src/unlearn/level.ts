@@ -118,6 +118,10 @@ export function waiting(
   return { active: rest, targets };
 }
 
+/** How many texts are known far less than they should be: nll over 1.5 x their own level, without allowance. */
+export const overForgotten = (levels: readonly Level[], goal: Goal): number =>
+  levels.filter((l, i) => l.nll > 1.5 * (goal.own ?? goal.perText)[i]!.nll).length;
+
 /** Every text at its target and the mean at or beyond the mean target. */
 export const isDone = (levels: readonly Level[], goal: Goal): boolean =>
   above(levels, goal).length === 0 && isAt(meanLevel(levels), goal.mean);

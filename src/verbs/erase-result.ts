@@ -1,7 +1,7 @@
 /** @file The result document of an erasure. */
 import type { EraseResult } from "../eval/index.ts";
 import type { LoopOutcome } from "../unlearn/erase-loop.ts";
-import { above, type Goal } from "../unlearn/level.ts";
+import { above, overForgotten, type Goal } from "../unlearn/level.ts";
 import type { MethodSettings } from "../unlearn/methods/index.ts";
 import type { Prepared } from "../unlearn/prepare.ts";
 import type { EraseValues } from "./erase.ts";
@@ -58,7 +58,7 @@ export function resultOf({
       skipped: sets.forget.skipped.length,
       recited,
     },
-    over_forgotten: levels.filter((l, i) => l.nll > 1.5 * goal.perText[i]!.nll).length,
+    over_forgotten: overForgotten(levels, goal),
     selection: { metric: settings.select, fraction: selected / total, rank, selected, total },
     patch: outputs.patch,
     out: outputs.out,
