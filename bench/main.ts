@@ -29,6 +29,12 @@ const ROWS: Record<string, (directory: string) => Row[] | Promise<Row[]>> = {
   streaming,
 };
 
+/** What `alone.ts` runs in a process of its own. */
+const ALONE: Record<string, (...args: string[]) => Promise<unknown>> = {
+  "train-step": ownTrainStep,
+  audit: ownAudit,
+};
+
 /** The demo model as a Hugging Face directory, for both sides. */
 async function demoDirectory(): Promise<string> {
   const directory = join(cacheDirectory(), "models", "smollm2-135m-instruct-float32");
@@ -42,8 +48,7 @@ async function demoDirectory(): Promise<string> {
 const args = process.argv.slice(2);
 if (args[0] === "--alone") {
   const [, name, ...rest] = args;
-  const own = name === "audit" ? ownAudit(rest[0]!, rest[1]!) : ownTrainStep(rest[0]!);
-  console.log(JSON.stringify(await own));
+  console.log(JSON.stringify(await ALONE[name!]!(...rest)));
 } else {
   const names = args.filter((a) => a !== "--json");
   for (const name of names) {

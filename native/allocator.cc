@@ -164,7 +164,7 @@ class BlockCache final : public c10::Allocator {
   std::thread::id owner_;
   std::array<std::vector<void*>, 260> free_;
   size_t live_ = 0, peak_ = 0, cached_ = 0, limit_ = 0;
-  size_t held_ = 0, peakHeld_ = 0;  // the same with blocks' sizes for tensors' ones
+  size_t held_ = 0, peakHeld_ = 0;  // bytes of the blocks in use, and the most there ever were
 };
 
 }  // namespace

@@ -130,11 +130,12 @@ napi_value mapTensor(napi_env env, const Args& args) {
 /// What was written through the mapping would be lost: for tensors that are only read.
 napi_value dropPages(napi_env env, const Args& args) {
   const auto& tensor = tensorOf(toNumber(env, args[0], "handle"));
-  auto* begin = static_cast<char*>(tensor.is_contiguous() ? tensor.data_ptr() : nullptr);
+  if (!tensor.is_contiguous()) return undefined(env);
+  auto* begin = static_cast<char*>(tensor.data_ptr());
   const auto page = uintptr_t(sysconf(_SC_PAGESIZE));
   for (auto& range : ranges) {
     char* start = range.begin.load();
-    if (begin == nullptr || start == nullptr || begin < start || begin >= start + range.size.load()) continue;
+    if (start == nullptr || begin < start || begin >= start + range.size.load()) continue;
     const auto from = (uintptr_t(begin) + page - 1) & ~(page - 1), to = (uintptr_t(begin) + tensor.nbytes()) & ~(page - 1);
     if (to > from) madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
   }

@@ -2,7 +2,7 @@
  * @file The errors a user may meet, each with the exit code it ends in.
  * Grammar: `where: expected X, got Y` + one way out. Imports nothing but the suggestion helper.
  */
-import { closestName } from "./suggest.ts";
+import { didYouMean } from "./suggest.ts";
 
 /** 1 a gate failed · 2 bad usage or input · 3 the environment lacks or lost something · 130, 143 interrupted. */
 export type ExitCode = 1 | 2 | 3 | 130 | 143;
@@ -38,9 +38,7 @@ export const gateError = (message: string, extra: Extra = {}): UnreciteError =>
 
 /** `unknown <kind> "<got>"` with the closest known name and the whole list. */
 export function unknownName(kind: string, got: string, known: readonly string[]): UnreciteError {
-  const near = closestName(got, known);
-  const suggestion = near === undefined ? "" : ` Did you mean ${near}?`;
-  return inputError(`unknown ${kind} "${got}".${suggestion}`, {
+  return inputError(`unknown ${kind} "${got}".${didYouMean(got, known)}`, {
     wayOut: `available: ${[...known].sort().join(", ")}`,
   });
 }

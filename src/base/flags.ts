@@ -3,7 +3,7 @@
  * option types all come from it.
  */
 import { inputError, unknownName, UnreciteError } from "./errors.ts";
-import { closestName } from "./suggest.ts";
+import { didYouMean } from "./suggest.ts";
 
 type Common = { readonly help: string; readonly required?: true };
 export type Flag = Common &
@@ -114,9 +114,8 @@ function wanted(flag: Flag): string {
 
 /** The choice that a wrong one is closest to, as a question. */
 function meant(flag: Flag, raw: unknown): string {
-  const near =
-    flag.kind === "choice" && typeof raw === "string" ? closestName(raw, flag.of) : undefined;
-  return near === undefined ? "" : `. Did you mean ${near}?`;
+  const asked = flag.kind === "choice" && typeof raw === "string" ? didYouMean(raw, flag.of) : "";
+  return asked === "" ? "" : `.${asked}`;
 }
 
 function parseValue(flag: Flag, raw: unknown): unknown {

@@ -13,3 +13,9 @@ export function closestName(got: string, known: readonly string[]): string | und
   }
   return best?.name;
 }
+
+/** ` Did you mean X?`, or nothing where no known name is close. */
+export function didYouMean(got: string, known: readonly string[]): string {
+  const near = closestName(got, known);
+  return near === undefined ? "" : ` Did you mean ${near}?`;
+}

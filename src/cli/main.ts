@@ -4,7 +4,7 @@
  * imported when it runs, so that `ls` and `--help` never load LibTorch.
  */
 import { Command, CommanderError } from "commander";
-import { closestName } from "../base/suggest.ts";
+import { didYouMean } from "../base/suggest.ts";
 import { COMMANDS } from "./commands.ts";
 import { fail } from "./fail.ts";
 import { addFlags, givenFlags } from "./flags.ts";
@@ -59,13 +59,11 @@ function usageMessage(error: CommanderError, program: Command, argv: readonly st
   const wrong = /'([^' ]+)/.exec(text)?.[1] ?? "";
   if (error.code === "commander.unknownCommand") {
     const names = program.commands.map((c) => c.name());
-    const near = closestName(argv[0] ?? "", names);
-    return `unknown command "${argv[0]}".${near === undefined ? "" : ` Did you mean ${near}?`}\n  → available: ${names.join(", ")}`;
+    return `unknown command "${argv[0]}".${didYouMean(argv[0] ?? "", names)}\n  → available: ${names.join(", ")}`;
   }
   if (error.code === "commander.unknownOption" && command !== undefined) {
     const names = command.options.map((o) => o.long ?? o.short ?? "");
-    const near = closestName(wrong, names);
-    return `unknown option "${wrong}".${near === undefined ? "" : ` Did you mean ${near}?`}\n  → available: ${names.join(", ")}`;
+    return `unknown option "${wrong}".${didYouMean(wrong, names)}\n  → available: ${names.join(", ")}`;
   }
   return `${text}\n  → see: unrecite ${command?.name() ?? ""} --help`;
 }

@@ -10,7 +10,7 @@ import type { Checkpointing, LoopState } from "./checkpoint.ts";
 import { above, isDone, meanLevel, waiting, type Goal, type Level } from "./level.ts";
 import type { Optimiser } from "./optimiser.ts";
 import { joinedBatch, type Companions } from "./companions.ts";
-import type { Pressure } from "./losses/index.ts";
+import { NO_PRESSURE, type Pressure } from "./losses/index.ts";
 import { dropSnapshot, restore, takeSnapshot, type Snapshot } from "./snapshot.ts";
 import { trainStep } from "./step.ts";
 import { tidy } from "../torch/index.ts";
@@ -171,7 +171,7 @@ function startState(before: Measure, goal: Goal): LoopState {
     backoffs: 0,
     active: active.length > 0 ? active : before.levels.map((_, i) => i),
     reachedAt: before.levels.map(() => null),
-    pressure: before.levels.map(() => ({ likelihood: 0, accuracy: 0 })),
+    pressure: before.levels.map(() => NO_PRESSURE),
     before,
     last: before,
   };

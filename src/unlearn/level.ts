@@ -102,9 +102,11 @@ export const givenGoal = (level: Level, texts: number): Goal => ({
   mean: level,
 });
 
+const over = (levels: readonly Level[], targets: readonly Level[]): number[] =>
+  levels.flatMap((l, i) => (isAt(l, targets[i]!) ? [] : [i]));
+
 /** Indices of the texts that are still known too well. */
-export const above = (levels: readonly Level[], goal: Goal): number[] =>
-  levels.flatMap((l, i) => (isAt(l, goal.perText[i]!) ? [] : [i]));
+export const above = (levels: readonly Level[], goal: Goal): number[] => over(levels, goal.perText);
 
 /** The texts to train on, and their targets: where only the mean is missing, those above their own level without allowance. */
 export function waiting(
@@ -114,8 +116,7 @@ export function waiting(
   const active = above(levels, goal);
   if (active.length > 0) return { active, targets: goal.perText };
   const targets = goal.own ?? levels.map(() => goal.mean);
-  const rest = levels.flatMap((l, i) => (isAt(l, targets[i]!) ? [] : [i]));
-  return { active: rest, targets };
+  return { active: over(levels, targets), targets };
 }
 
 /** How many texts are known far less than they should be: nll over 1.5 x their own level, without allowance. */

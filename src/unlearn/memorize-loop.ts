@@ -101,9 +101,7 @@ export async function memorizeLoop(
       const measured = passed >= WORTH * until || epoch >= epochs;
       const recited = measured ? await shareRecited(arch, writer, windows, signal) : passed;
       onEvent?.({ type: "epoch", epoch, step, recited });
-      if (measured && (recited >= until || epoch >= epochs)) {
-        return { writer, epochs: epoch, steps: step };
-      }
+      if (recited >= until || epoch >= epochs) return { writer, epochs: epoch, steps: step };
     }
   } catch (error) {
     writer.dispose();

@@ -5,7 +5,13 @@
 import { inputError } from "../base/errors.ts";
 import { wholeWindow, type Window } from "../eval/index.ts";
 import type { Architecture, LossOf, Parameters, Weights } from "../models/index.ts";
-import { LOSSES, type LossOptions, type Pressure, type RowContext } from "./losses/index.ts";
+import {
+  LOSSES,
+  NO_PRESSURE,
+  type LossOptions,
+  type Pressure,
+  type RowContext,
+} from "./losses/index.ts";
 import type { Goal } from "./level.ts";
 import type { MethodSettings } from "./methods/index.ts";
 import { optimiser, type Optimiser } from "./optimiser.ts";
@@ -209,7 +215,7 @@ function lossAt(
     members,
     targets,
     sequence,
-    sequence.map(() => ({ likelihood: 0, accuracy: 0 })),
+    sequence.map(() => NO_PRESSURE),
   );
 }
 

@@ -71,20 +71,16 @@ export async function makeReference(
     const logProbability = logProbabilities(hidden, head, targets);
     const logits = (from: number, count: number) =>
       toDType(linear(narrow(hidden, 0, from, count), head), "float32");
-    const levels =
-      natural &&
-      (await naturalLevels(arch, w, windows, tokens, { signal, bos, ...(onRows && { onRows }) }));
-    const sharpening = levels && sharpenings(levels, windows, tokens, natural);
-    const rows =
-      levels &&
-      inference(() =>
-        naturalRows(
-          levels.flat(),
-          tokens.flatMap((list, i) => list.map(() => sharpening![i]!)),
-          { logProbability, logits },
-          targets,
-        ),
+    const aimedAt = async (goal: Goal): Promise<NaturalRow[]> => {
+      const how = { signal, bos, ...(onRows && { onRows }) };
+      const levels = await naturalLevels(arch, w, windows, tokens, how);
+      const exponents = sharpenings(levels, windows, tokens, goal);
+      const ofRows = tokens.flatMap((list, i) => list.map(() => exponents[i]!));
+      return inference(() =>
+        naturalRows(levels.flat(), ofRows, { logProbability, logits }, targets),
       );
+    };
+    const rows = natural && (await aimedAt(natural));
     return over({ hidden, head, logProbability, rows, starts: startsOf(tokens), tokens });
   } finally {
     for (const part of parts) part.dispose();

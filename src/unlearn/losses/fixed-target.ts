@@ -29,9 +29,9 @@ import {
   where,
   type Tensor,
 } from "../../torch/index.ts";
-import type { LogitLoss } from "../../models/index.ts";
+import type { Chunk, LogitLoss } from "../../models/index.ts";
 import { column } from "./rows.ts";
-import type { NaturalRow, Pressure, ReferenceRows } from "./types.ts";
+import { NO_PRESSURE, type NaturalRow, type Pressure, type ReferenceRows } from "./types.ts";
 
 /**
  * A fixed target may end above a text's own level. For each epoch that the text hangs there (its pressure) π shrinks to this
@@ -66,18 +66,21 @@ export function towardsTarget(
   target: readonly NaturalRow[],
   { hinge, pressure = [] }: { hinge: number; pressure?: readonly Pressure[] },
 ): LogitLoss {
-  const pressed = target.map((_, i) => pressure[i] ?? { likelihood: 0, accuracy: 0 });
+  const pressed = target.map((_, i) => pressure[i] ?? NO_PRESSURE);
   const pis = target.map((t, i) => t.pi * YIELD ** pressed[i]!.likelihood);
   const recitedPis = pis.map((pi, i) => pi * YIELD ** pressed[i]!.accuracy);
   const hinges = pressed.map((p) => hinge * (1 + GROWTH * (p.likelihood + p.accuracy)));
   const taus = target.map((t) => t.tau);
-  return (logits, { from, count, targets }) => {
-    const recited = eq(argmax(logits, { dim: -1, keepdim: true }), targets); // (n, 1)
-    const pi = where(
-      recited,
-      column(recitedPis, from, count, logits),
-      column(pis, from, count, logits),
-    ); // (n, 1)
+  const lateInAccuracy = pressed.some((p) => p.accuracy > 0);
+  const piOf: (logits: Tensor, chunk: Chunk) => Tensor = (logits, { from, count, targets }) => {
+    const pi = column(pis, from, count, logits); // (n, 1)
+    if (!lateInAccuracy) return pi;
+    const recited = eq(argmax(logits, { dim: -1, keepdim: true }), targets);
+    return where(recited, column(recitedPis, from, count, logits), pi);
+  };
+  return (logits, chunk) => {
+    const { from, count, targets } = chunk;
+    const pi = piOf(logits, chunk);
     const tau = column(taus, from, count, logits);
     const logits0 = reference.logits(from, count);
     const q = targetDistribution(

@@ -22,6 +22,7 @@ export type RowContext = {
 
 /** Epochs in which a text stayed above its target and hardly moved: in likelihood, or in accuracy alone. */
 export type Pressure = { readonly likelihood: number; readonly accuracy: number };
+export const NO_PRESSURE: Pressure = { likelihood: 0, accuracy: 0 };
 
 /** θ0's view of rows, kept as hidden states: D numbers a row instead of V, exact logits on demand. */
 export type ReferenceRows = {
