@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
- * @file Runs tests, after whatever set-up they need. Usage: node scripts/test.mjs [--suite model|setup|fuzz] [FILTER…]
- * Without --suite: everything that needs neither a model download nor minutes. A filter is part of a file name.
+ * @file Runs tests, after whatever set-up they need. Usage: node scripts/test.mjs [--suite model|setup|fuzz|gpu] [FILTER…]
+ * Without --suite: everything that needs neither a model download nor minutes. A filter is part of a file name. The suite gpu
+ * is the tests that compute, once more, on the GPU.
  */
 import { existsSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -10,11 +11,12 @@ import { packageRoot } from "../src/setup/paths.mjs";
 
 const root = packageRoot();
 const SUITES = ["model", "setup", "fuzz"];
+const ON_GPU = /golden.models|options|e2e|resume|losses|select|companions|natural/;
 const args = process.argv.slice(2);
 const at = args.indexOf("--suite");
 const suite = at < 0 ? undefined : args[at + 1];
-if (at >= 0 && !SUITES.includes(suite ?? "")) {
-  process.stderr.write(`test: expected --suite ${SUITES.join("|")}, got ${suite}\n`);
+if (at >= 0 && ![...SUITES, "gpu"].includes(suite ?? "")) {
+  process.stderr.write(`test: expected --suite ${SUITES.join("|")}|gpu, got ${suite}\n`);
   process.exit(2);
 }
 const filters = args.filter((_, i) => at < 0 || (i !== at && i !== at + 1));
@@ -37,10 +39,16 @@ const testsIn = (folder) =>
 
 const inSuite = (/** @type {string} */ file) =>
   SUITES.some((s) => file.startsWith(join("tests", s) + "/"));
+const quick = [
+  ...["src", "bench"].flatMap(testsIn),
+  ...testsIn("tests").filter((f) => !inSuite(f)),
+];
 const all =
   suite === undefined
-    ? [...["src", "bench"].flatMap(testsIn), ...testsIn("tests").filter((f) => !inSuite(f))]
-    : testsIn(join("tests", suite));
+    ? quick
+    : suite === "gpu"
+      ? quick.filter((f) => ON_GPU.test(f))
+      : testsIn(join("tests", suite));
 const files = all.filter((f) => filters.length === 0 || filters.some((x) => f.includes(x))).sort();
 if (files.length === 0) {
   process.stderr.write(
@@ -54,6 +62,7 @@ const run = spawnSync(
   [
     "--import",
     "tsx",
+    ...(suite === "gpu" ? ["--import", "./tests/on-cuda.ts"] : []),
     "--test",
     `--test-concurrency=${concurrency}`,
     "--test-reporter=spec",

@@ -245,11 +245,29 @@ test("texts too short, settings that contradict each other, an output that is th
   assert.equal(readFileSync(join(out, "mine"), "utf8"), "");
 });
 
+const gpu = existsSync("/dev/nvidiactl");
+test("--device cuda without a GPU is exit 3's error", { skip: gpu }, async () => {
+  const model = await spoiled(() => undefined);
+  const texts = textsFile(folder, "forget", sentences("forget", 4, 24));
+  await assert.rejects(
+    evaluate({ model, forget: texts, device: "cuda" }),
+    (error: UnreciteError) =>
+      error.exitCode === 3 && /--device cuda: expected a LibTorch with CUDA/.test(error.message),
+  );
+});
+
 test("--memory too small is exit 3's error, not a crash", async () => {
   const model = await spoiled(() => undefined);
   const forget = textsFile(folder, "forget-3", sentences("m", 64, 100));
   await assert.rejects(
-    evaluate({ model, forget, prefixTokens: 50, suffixTokens: 50, memory: 1_000_000 }),
+    evaluate({
+      model,
+      forget,
+      prefixTokens: 50,
+      suffixTokens: 50,
+      memory: 1_000_000,
+      device: "cpu",
+    }),
     { code: "OOM" },
   );
 });

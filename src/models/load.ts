@@ -7,7 +7,7 @@ import {
   keep,
   noGrad,
   tidy,
-  toCopy,
+  toDevice,
   type DType,
   type Tensor,
 } from "../torch/index.ts";
@@ -26,7 +26,10 @@ export type Model = {
   dispose(): void;
 };
 
-/** Loads a model directory, .gguf file or hf:owner/name. Tensors already in `dtype` stay mapped, the rest is converted. */
+/**
+ * Loads a model directory, .gguf file or hf:owner/name to where the process computes. On the CPU, tensors already in `dtype`
+ * stay mapped; the rest is converted.
+ */
 export async function loadModel(
   spec: string,
   { dtype = "float32" }: { dtype?: DType } = {},
@@ -93,7 +96,7 @@ function loadTensor(
           wayOut: "use an intact checkpoint",
         });
       }
-      return keep(stored.dtype === dtype ? stored : toCopy(stored, { dtype }));
+      return keep(toDevice(stored, dtype));
     }),
   );
 }

@@ -11,6 +11,7 @@ import {
   keep,
   narrow,
   tidy,
+  toDevice,
   type DType,
   type Tensor,
 } from "../torch/index.ts";
@@ -65,7 +66,8 @@ export function attentionMask(
       }
     }
   }
-  return fromBytes(bytes, [batch, 1, tokens, keys], dtype === "bfloat16" ? "bfloat16" : "float32");
+  const stored = dtype === "bfloat16" ? "bfloat16" : "float32";
+  return toDevice(fromBytes(bytes, [batch, 1, tokens, keys], stored));
 }
 
 /**

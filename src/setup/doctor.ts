@@ -81,10 +81,13 @@ function disk(needed: number): string {
   );
 }
 
-const device = (): string =>
-  existsSync("/dev/nvidia0")
-    ? "cpu (an NVIDIA device is here; this version computes on the CPU)"
-    : "cpu (no NVIDIA device)";
+/** Where auto will compute. Seen from the files alone: what answers is known when LibTorch is loaded. */
+function device(libtorch: Libtorch | undefined): string {
+  if (!existsSync("/dev/nvidiactl")) return "cpu (no NVIDIA device)";
+  return libtorch?.cuda === true
+    ? "cuda (an NVIDIA device, and a LibTorch with CUDA)"
+    : "cpu (an NVIDIA device is here, but this LibTorch is for the CPU: install a torch with CUDA for python3, then run npm run setup)";
+}
 
 /** Everything that a run depends on, found out in about a second. */
 export function diagnose(): Promise<DoctorReport> {
@@ -103,7 +106,11 @@ export function diagnose(): Promise<DoctorReport> {
   });
   const built = check("addon", () => (addon = locateAddon().path));
   const flags = cpuFlags();
-  const { dtype, reason } = chooseDType("auto", flags);
+  const where = device(libtorch);
+  const { dtype, reason } = chooseDType("auto", {
+    flags,
+    device: where.startsWith("cuda") ? "cuda" : "cpu",
+  });
   const rows = [
     check("platform", () => requirePlatform()),
     check("node", node),
@@ -112,7 +119,7 @@ export function diagnose(): Promise<DoctorReport> {
     found,
     built,
     row("cpu", flags.join(" ") || "none of the features that matter"),
-    row("device", device()),
+    row("device", where),
     row("threads", String(availableParallelism())),
     row("dtype", `${dtype} (${reason})`),
     check("disk", () => disk(libtorch === undefined ? LIBTORCH_SPACE : 0)),

@@ -124,9 +124,9 @@ describe("the machine", () => {
     assert.throws(() => requirePlatform({ ...linux, glibc: undefined }), refuses(/no glibc/));
   });
   it("gets bfloat16 only with both AMX features, unless asked for", () => {
-    assert.equal(chooseDType("auto", ["avx512_bf16", "amx_bf16"]).dtype, "float32");
-    assert.equal(chooseDType("auto", ["amx_tile", "amx_bf16"]).dtype, "bfloat16");
-    assert.equal(chooseDType("float32", ["amx_tile", "amx_bf16"]).dtype, "float32");
+    assert.equal(chooseDType("auto", { flags: ["avx512_bf16", "amx_bf16"] }).dtype, "float32");
+    assert.equal(chooseDType("auto", { flags: ["amx_tile", "amx_bf16"] }).dtype, "bfloat16");
+    assert.equal(chooseDType("float32", { flags: ["amx_tile", "amx_bf16"] }).dtype, "float32");
   });
   it("is refused when its disk is too full, with what is there and what is needed", () => {
     requireSpace(folder, 5e8, () => 5e8);

@@ -2,6 +2,7 @@
 export * from "./autograd.ts";
 export { call } from "./call.ts";
 export * from "./convert.ts";
+export * from "./device.ts";
 export * from "./dtype.ts";
 export * from "./memory.ts";
 export { isLoaded } from "./native.ts";

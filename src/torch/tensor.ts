@@ -2,6 +2,7 @@
  * @file A tensor: an integer handle into the addon's table, with an owner. Owners: the innermost `tidy` scope, or whoever
  * called `keep`; a tensor made outside any scope is freed by the garbage collector at the latest.
  */
+import { computeDevice } from "./device.ts";
 import { DTYPES, type DType } from "./dtype.ts";
 import { native } from "./native.ts";
 import { adopt, forget } from "./scope.ts";
@@ -76,12 +77,28 @@ export class Tensor {
 }
 
 let toCopyId: number | undefined;
+const copied = (handle: number, dtype?: DType, device?: string): number =>
+  native().call(
+    (toCopyId ??= native().open("aten::_to_copy")),
+    handle,
+    dtype,
+    undefined,
+    device,
+  ) as number;
+
+/** Takes a tensor of the host to the device; the host's is freed. */
+function moved(host: number): Tensor {
+  try {
+    return made(copied(host, undefined, computeDevice()));
+  } finally {
+    native().free(host);
+  }
+}
 
 /** Converts without leaving a second tensor behind. */
 function widened<T>(tensor: Tensor, dtype: DType, read: (bytes: Uint8Array) => T): T {
   const addon = native();
-  toCopyId ??= addon.open("aten::_to_copy");
-  const copy = addon.call(toCopyId, tensor.handle, dtype) as number;
+  const copy = copied(tensor.handle, dtype);
   try {
     const bytes = new Uint8Array(tensor.size * DTYPES[dtype].bytes);
     addon.readInto(copy, bytes);
@@ -98,7 +115,7 @@ export function made(handle: number): Tensor {
   return tensor;
 }
 
-/** A CPU tensor with a copy of `bytes` (little-endian, contiguous). */
+/** A tensor on the host with a copy of `bytes` (little-endian, contiguous). */
 export function fromBytes(bytes: Uint8Array, shape: readonly number[], dtype: DType): Tensor {
   return made(native().fromBytes(bytes, shape, dtype));
 }
@@ -113,7 +130,7 @@ const ARRAYS = {
   bool: Uint8Array,
 } as const;
 
-/** A CPU tensor of these values; shape defaults to one dimension. */
+/** These values, where the process computes; shape defaults to one dimension. */
 export function tensor(
   values: ArrayLike<number>,
   { shape = [values.length], dtype = "float32" }: { shape?: readonly number[]; dtype?: DType } = {},
@@ -127,5 +144,7 @@ export function tensor(
   if (array === undefined) {
     throw new RangeError(`tensor: expected a dtype that JavaScript can hold, got ${dtype}`);
   }
-  return fromBytes(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), shape, dtype);
+  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+  const host = native().fromBytes(bytes, shape, dtype);
+  return computeDevice() === "cpu" ? made(host) : moved(host);
 }

@@ -1,6 +1,6 @@
 /** @file What an interrupted erasure needs to go on to the same patch, bit for bit: one file, written whole or not at all. */
 import { openCheckpointFile, writeSafetensors, type SafetensorsEntry } from "../io/index.ts";
-import { copy_, keep, noGrad, tidy, clone, type Tensor } from "../torch/index.ts";
+import { copy_, keep, noGrad, tidy, toDevice, clone, type Tensor } from "../torch/index.ts";
 import type { Pressure } from "./losses/index.ts";
 import type { Measure } from "./erase-loop.ts";
 import type { Optimiser } from "./optimiser.ts";
@@ -76,7 +76,7 @@ export async function resumeFrom(
           const [group, name] = [entry.slice(0, at), entry.slice(at + 1)];
           const stored = file.tensor(entry);
           if (group === "variable") copy_(writer.variables.get(name)!, stored);
-          else (group === "moment" ? moments : inside).set(name, keep(clone(stored)));
+          else (group === "moment" ? moments : inside).set(name, keep(clone(toDevice(stored))));
         });
       }
     });

@@ -14,7 +14,7 @@ import {
   type PatchInfo,
 } from "../patch/index.ts";
 import { ADAPTER_CONFIG, ADAPTER_FILE } from "../patch/format.ts";
-import { disposeAll, keep, tidy, toDType, type DType, type Tensor } from "../torch/index.ts";
+import { disposeAll, keep, tidy, toDevice, type DType, type Tensor } from "../torch/index.ts";
 import type { LoopOutcome } from "../unlearn/erase-loop.ts";
 import type { MethodSettings } from "../unlearn/methods/index.ts";
 import type { Prepared } from "../unlearn/prepare.ts";
@@ -132,7 +132,7 @@ export async function patchedWeights(
       tidy(() => {
         const value = patchedTensor(patch, base.source, name);
         if (value === undefined) return;
-        changed.set(name, keep(toDType(value, base.dtype)));
+        changed.set(name, keep(toDevice(value, base.dtype)));
       });
     }
     return {

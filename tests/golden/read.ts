@@ -1,6 +1,14 @@
 /** @file Reads a golden file: a small safetensors with its metadata, without the checks that user files get. */
 import { readFileSync } from "node:fs";
-import { DTYPES, fromBytes, keep, tidy, type DType, type Tensor } from "../../src/torch/index.ts";
+import {
+  DTYPES,
+  fromBytes,
+  keep,
+  tidy,
+  toDevice,
+  type DType,
+  type Tensor,
+} from "../../src/torch/index.ts";
 
 type Entry = { dtype: string; shape: number[]; data_offsets: [number, number] };
 
@@ -20,7 +28,7 @@ export function readGolden(name: string): {
     const bytes = file.subarray(8 + size + data_offsets[0], 8 + size + data_offsets[1]);
     tensors.set(
       key,
-      tidy(() => keep(fromBytes(bytes, shape, dtypes.get(dtype)!))),
+      tidy(() => keep(toDevice(fromBytes(bytes, shape, dtypes.get(dtype)!)))),
     );
   }
   return { tensors, metadata: (metadata ?? {}) as unknown as Record<string, string> };

@@ -1,5 +1,6 @@
 /** @file `doctor`: what runs here, and a way out for each thing missing. */
 import { diagnose } from "../../setup/doctor.ts";
+import type { Tensor } from "../../torch/index.ts";
 import type { Invocation } from "../commands.ts";
 
 export async function run({ json }: Invocation): Promise<number> {
@@ -21,15 +22,18 @@ export async function run({ json }: Invocation): Promise<number> {
 
 /** GFLOP/s of a 1024-cube product per dtype: printed, never decisive. */
 async function gemm(): Promise<{ name: string; ok: boolean; found: string; wayOut?: string }[]> {
-  const { matmul, noGrad, randn, tidy } = await import("../../torch/index.ts");
+  const { cudaAnswers, matmul, noGrad, randn, select, tidy, useDevice } =
+    await import("../../torch/index.ts");
+  if (cudaAnswers().answers) useDevice("cuda");
   const n = 1024;
+  const finished = (x: Tensor) => select(select(x, 0, 0), 0, 0).item(); // a GPU works behind the call's back
   return (["float32", "bfloat16"] as const).map((dtype) => {
     const seconds = noGrad(() =>
       tidy(() => {
         const a = randn([n, n], { dtype });
-        matmul(a, a);
+        finished(matmul(a, a));
         const start = performance.now();
-        for (let i = 0; i < 4; i++) tidy(() => void matmul(a, a));
+        for (let i = 0; i < 4; i++) tidy(() => void finished(matmul(a, a)));
         return (performance.now() - start) / 4000;
       }),
     );

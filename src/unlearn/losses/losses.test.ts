@@ -8,7 +8,6 @@ import {
   detach,
   div,
   exp,
-  fromBytes,
   full,
   gather,
   grad,
@@ -52,7 +51,7 @@ const random = (shape: number[], seed: number): Tensor => {
     { length: shape.reduce((a, b) => a * b, 1) },
     (_, i) => 2 * Math.sin(12.9898 * (i + 1) + seed * 78.233),
   );
-  return fromBytes(new Uint8Array(values.buffer), shape, "float64");
+  return tensor(values, { shape, dtype: "float64" });
 };
 const column = (values: number[]) => tensor(values, { shape: [N, 1], dtype: "float64" });
 const own = () => tensor(TARGETS, { shape: [N, 1], dtype: "int64" });
