@@ -80,6 +80,16 @@ test("--scope mlp writes to no other layer", async () => {
   assert.ok(names.length > 0 && names.every((n) => n.includes(".mlp.")), names.join());
 });
 
+test("--frozen leaves the blocks below it as they are, whatever the scope", async () => {
+  for (const scope of ["linear", "all"] as const) {
+    const given = scope === "all" ? ({ method: "em", lr: 1e-3 } as const) : { rank: 4, lr: 3e-3 };
+    const { result, out } = await run({ ...given, scope, frozen: 0.5 });
+    const names = [...(await changedIn(out)).keys()];
+    assert.ok(names.length > 0 && names.every((n) => !/layers\.0\.|embed/.test(n)), names.join());
+    assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.1);
+  }
+});
+
 test("--select directions-gradient forgets, as factors of the rank asked for", async () => {
   const { result } = await run({ select: "directions-gradient", rank: 4, lr: 3e-3 });
   assert.deepEqual([result.patch!.kind, result.selection.rank], ["factors", 4]);

@@ -60,12 +60,15 @@ export function forwardBackward(
   return tidy(() => {
     const context = noGrad(() => arch.context(batch, w.get(arch.head).dtype));
     const embedLeaves = leavesOf("embed").filter((l) => arch.parts.embed.includes(l.name));
+    const below = embedLeaves.length > 0 ? undefined : w.stem?.hidden(batch);
     const embedded =
-      embedLeaves.length > 0
+      below ??
+      (embedLeaves.length > 0
         ? tidy(() => arch.embed(w, batch, context))
-        : noGrad(() => tidy(() => arch.embed(w, batch, context)));
+        : noGrad(() => tidy(() => arch.embed(w, batch, context))));
     const first = embedLeaves.length > 0 ? 0 : firstTrained(arch, leavesOf);
-    const { steps, last } = forwardBlocks(arch, w, context, embedded, first, recompute);
+    const from = below === undefined ? 0 : w.stem!.block;
+    const { steps, last } = forwardBlocks(arch, w, context, embedded, { from, first, recompute });
 
     const input = requiresGrad(detach(last));
     const hidden = tidy(() => arch.final(w, input)); // (B, T, D)
@@ -82,7 +85,7 @@ export function forwardBackward(
     for (let i = arch.layers - 1; i >= first; i--) {
       const before = flowing;
       flowing = tidy(() =>
-        backwardBlock(arch, w, context, i, steps[i]!, leavesOf(i), before, onGrad),
+        backwardBlock(arch, w, context, i, steps.get(i)!, leavesOf(i), before, onGrad),
       );
       before.dispose();
     }
@@ -114,23 +117,21 @@ function forwardBlocks(
   w: Weights,
   context: Context,
   embedded: Tensor,
-  first: number,
-  recompute: boolean,
-): { steps: Step[]; last: Tensor } {
-  const steps: Step[] = [];
+  { from, first, recompute }: { from: number; first: number; recompute: boolean },
+): { steps: ReadonlyMap<number, Step>; last: Tensor } {
+  const steps = new Map<number, Step>();
   let x = embedded;
-  for (let i = 0; i < arch.layers; i++) {
+  for (let i = from; i < arch.layers; i++) {
     const before = x;
     if (i < first) {
       x = noGrad(() => tidy(() => arch.block(w, i, before, context)));
-      steps.push({ input: before, output: undefined });
       if (before !== embedded) before.dispose();
     } else {
       const input = requiresGrad(detach(before));
       const output = recompute
         ? noGrad(() => tidy(() => arch.block(w, i, input, context)))
         : tidy(() => arch.block(w, i, input, context));
-      steps.push({ input, output: recompute ? undefined : output });
+      steps.set(i, { input, output: recompute ? undefined : output });
       if (before !== embedded) before.dispose();
       x = recompute ? output : detach(output);
     }

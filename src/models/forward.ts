@@ -18,8 +18,9 @@ export function hiddenStates(arch: Architecture, w: Weights, batch: Batch): Tens
     tidy(() => {
       const dtype = w.get(arch.head).dtype;
       const context = arch.context(batch, dtype);
-      let x = tidy(() => arch.embed(w, batch, context));
-      for (let i = 0; i < arch.layers; i++) {
+      const below = w.stem?.hidden(batch);
+      let x = below ?? tidy(() => arch.embed(w, batch, context));
+      for (let i = below === undefined ? 0 : w.stem!.block; i < arch.layers; i++) {
         const before = x;
         x = tidy(() => arch.block(w, i, before, context));
         before.dispose();

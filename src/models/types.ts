@@ -10,6 +10,16 @@ export type Weights = {
   readonly get: (name: string) => Tensor;
   /** x (…, in) → (…, out) through the linear layer of this name (without ".weight"). */
   readonly linear: (name: string, x: Tensor) => Tensor;
+  /** Present where nothing is written to the lower blocks: their output, known without running them again. */
+  readonly stem?: Stem | undefined;
+};
+
+/** The blocks below `block`, as a function of token ids. */
+export type Stem = {
+  readonly block: number;
+  /** The input (B, T, D) of `block`, the caller's; undefined for what it does not serve: padding on the left, a cache. */
+  readonly hidden: (batch: Batch) => Tensor | undefined;
+  readonly dispose: () => void;
 };
 
 /** One linear layer. Layers with the same `input` read the same x. */

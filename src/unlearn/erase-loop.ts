@@ -2,10 +2,10 @@
  * @file The one loop of all methods: train the texts that are still above their target, measure, keep inside the utility
  * budget, stop at the target, interpolate back to the first point that reaches it. Resumable at every step.
  */
-import { shuffled } from "../base/random.ts";
 import { breathe, type LossOf } from "../models/index.ts";
 import type { Architecture } from "../models/index.ts";
 import type { Window } from "../eval/index.ts";
+import { batchesOf } from "./batches.ts";
 import type { Checkpointing, LoopState } from "./checkpoint.ts";
 import { above, isDone, meanLevel, waiting, type Goal, type Level } from "./level.ts";
 import type { Optimiser } from "./optimiser.ts";
@@ -66,7 +66,10 @@ export type LoopInput = {
   budget: number;
   lr: number;
   warmup: number;
+  /** Most measured epochs. */
   epochs: number;
+  /** How often the texts above their target are passed over in an epoch. */
+  passes: number;
   batch: number;
   seed: number;
   checkpointing?: Checkpointing | undefined;
@@ -177,28 +180,21 @@ function startState(before: Measure, goal: Goal): LoopState {
   };
 }
 
-/** Few texts are passed over twice in an epoch: measuring all of them takes longer than their steps. */
-const FEW = 0.5; // of a full batch
-
-/** The windows of each step of an epoch: those of the active texts, in a seeded order. */
-function batchesOf({ windows, batch, seed }: LoopInput, { active, epoch }: LoopState): number[][] {
-  const chosen = new Set(active);
-  const members = shuffled(
-    `erase ${seed} ${epoch}`,
-    windows.flatMap((w, i) => (chosen.has(w.text) ? [i] : [])),
-  );
-  const once = Array.from({ length: Math.ceil(members.length / batch) }, (_, k) =>
-    members.slice(k * batch, (k + 1) * batch),
-  );
-  return members.length <= FEW * Math.min(batch, windows.length) ? [...once, ...once] : once;
-}
-
 /** The steps of one epoch from batch `state.next` on. */
 async function runEpoch(input: LoopInput, state: LoopState, inside: Snapshot): Promise<void> {
   const { arch, writer, optimiser, windows, tokens, batch, lossOf, companions } = input;
   const { checkpointing, signal } = input;
   const full = Math.min(batch, windows.length);
-  const batches = batchesOf(input, state);
+  const late = new Set(state.active);
+  const members = windows.flatMap((w, i) => (late.has(w.text) ? [i] : []));
+  const { epoch } = state;
+  const batches = batchesOf(members, {
+    batch,
+    passes: input.passes,
+    full,
+    seed: input.seed,
+    epoch,
+  });
   while (state.next < batches.length) {
     const chosen = batches[state.next]!;
     const began = performance.now();

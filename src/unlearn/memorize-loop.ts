@@ -15,7 +15,7 @@ import { weightsWriter } from "./writers/weights.ts";
 import type { Writer } from "./writers/types.ts";
 
 export type MemorizeSettings = {
-  /** Share of windows recited at which to stop. */
+  /** Share of windows recited at the end of two epochs in a row at which to stop. */
   readonly until: number;
   readonly epochs: number;
   readonly lr: number;
@@ -69,6 +69,7 @@ export async function memorizeLoop(
   );
   const adam = optimiser();
   let step = 0;
+  let held = false; // twice in a row: what is recited by a hair is gone after the next step, whatever that step is for
   try {
     for (let epoch = 1; ; epoch++) {
       const order = shuffled(
@@ -101,7 +102,10 @@ export async function memorizeLoop(
       const measured = passed >= WORTH * until || epoch >= epochs;
       const recited = measured ? await shareRecited(arch, writer, windows, signal) : passed;
       onEvent?.({ type: "epoch", epoch, step, recited });
-      if (recited >= until || epoch >= epochs) return { writer, epochs: epoch, steps: step };
+      if ((recited >= until && held) || epoch >= epochs) {
+        return { writer, epochs: epoch, steps: step };
+      }
+      held = recited >= until;
     }
   } catch (error) {
     writer.dispose();

@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { tensor, tidy } from "../torch/index.ts";
 import type { Goal } from "./level.ts";
-import { naturalRows, sharpenings, type NaturalLevel } from "./natural.ts";
+import { loadModel } from "../models/index.ts";
+import { temporary, tinyModel } from "../../tests/tiny.ts";
+import {
+  naturalLevels,
+  naturalOf,
+  naturalRows,
+  sharpenings,
+  type NaturalLevel,
+} from "./natural.ts";
 
 const level = (logProbability: number, entropy = 1): NaturalLevel => ({
   logProbability,
@@ -70,4 +78,32 @@ test("memorised rows go to p_c(y)^s at its entropy; others keep what θ0 says", 
     near(rows[1]!.pi, Math.exp(logProbability[1]!), 1e-6); // .81 is above .475: not memorised
     assert.equal(rows[1]!.tau, 1);
   });
+});
+
+test("levels asked for twice are looked at once, and are those of one pass", async () => {
+  const model = await loadModel(await tinyModel(temporary()));
+  const windows = [0, 1].map((text) => ({
+    text,
+    ids: Array.from({ length: 12 }, (_, i) => 97 + ((7 * i + text) % 20)),
+    suffixStart: 6,
+    scored: [6, 7, 8, 9, 10, 11],
+  }));
+  const all = windows.map(() => [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+  const whole = await naturalLevels(model.arch, model.weights, windows, all);
+  const levelsAt = naturalOf(model.arch, model.weights, windows);
+  const looked: number[] = [];
+  const onRows = (_: number, total: number) => looked.push(total);
+  const scored = await levelsAt(
+    windows.map((w) => w.scored),
+    onRows,
+  );
+  const rest = await levelsAt(all, onRows);
+  assert.deepEqual(looked, [12, 10]);
+  await levelsAt(all, onRows);
+  assert.equal(looked.length, 2);
+  whole.forEach((list, i) =>
+    list.forEach((l, k) => near(l.logProbability, rest[i]![k]!.logProbability, 1e-5)),
+  );
+  assert.deepEqual(scored[1], rest[1]!.slice(5));
+  model.dispose();
 });

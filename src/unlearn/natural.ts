@@ -74,6 +74,28 @@ export async function naturalLevels(
   return tokens.map((list) => levels.slice(at, (at += list.length)));
 }
 
+/** `naturalLevels` of the given tokens of each window, each token looked at once, however often it is asked for. */
+export type NaturalOf = (
+  tokens: readonly (readonly number[])[],
+  onRows?: (done: number, total: number) => void,
+) => Promise<NaturalLevel[][]>;
+
+export function naturalOf(
+  arch: Architecture,
+  w: Weights,
+  windows: readonly Window[],
+  { signal, bos }: { signal?: AbortSignal | undefined; bos?: number | undefined } = {},
+): NaturalOf {
+  const known = windows.map(() => new Map<number, NaturalLevel>());
+  return async (tokens, onRows) => {
+    const missing = tokens.map((list, i) => list.filter((t) => !known[i]!.has(t)));
+    const how = { signal, bos, ...(onRows && { onRows }) };
+    const levels = await naturalLevels(arch, w, windows, missing, how);
+    levels.forEach((list, i) => list.forEach((l, k) => known[i]!.set(missing[i]![k]!, l)));
+    return tokens.map((list, i) => list.map((t) => known[i]!.get(t)!));
+  };
+}
+
 function levelsOf(
   arch: Architecture,
   w: Weights,

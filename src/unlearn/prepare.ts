@@ -14,6 +14,7 @@ import {
 } from "./losses/index.ts";
 import type { Goal } from "./level.ts";
 import type { MethodSettings } from "./methods/index.ts";
+import type { NaturalOf } from "./natural.ts";
 import { optimiser, type Optimiser } from "./optimiser.ts";
 import { selfProjection } from "./projection.ts";
 import { makeAlternatives, makeRetain, type Companions } from "./companions.ts";
@@ -39,6 +40,8 @@ export type PrepareInput = {
   retainWindows?: readonly Window[] | undefined;
   /** For each window what should be said instead; for methods that prefer it. */
   alternatives?: readonly Window[] | undefined;
+  /** The natural levels of these weights, where they were asked for already. */
+  levelsAt?: NaturalOf | undefined;
   seed: number;
   /** BOS of texts, when the tokenizer adds one. */
   bos: number | undefined;
@@ -84,6 +87,7 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
           natural: loss.needs === "natural" ? goal : undefined,
           signal,
           bos,
+          levelsAt: input.levelsAt,
           onRows,
         });
   try {
@@ -116,7 +120,7 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
       weights,
       windows,
       tokens,
-      eligible: eligibleParameters(arch, settings.scope),
+      eligible: eligibleParameters(arch, settings.scope, settings),
       lossOf: (members) => lossAt(lossWith(weights), windows, tokens, members),
       selfTexts: own,
       fraction: settings.fraction,

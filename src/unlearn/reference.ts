@@ -26,7 +26,7 @@ import {
 import { logProbabilities } from "./losses/rows.ts";
 import type { NaturalRow, ReferenceRows } from "./losses/index.ts";
 import type { Goal } from "./level.ts";
-import { naturalLevels, naturalRows, sharpenings } from "./natural.ts";
+import { naturalOf, naturalRows, sharpenings, type NaturalOf } from "./natural.ts";
 
 export type Reference = {
   /** θ0's view of the trained rows of these windows (indices into the forget windows), in that order. */
@@ -40,6 +40,8 @@ type Options = {
   batchSize?: number;
   signal?: AbortSignal | undefined;
   bos?: number | undefined;
+  /** Knows natural levels already, or will; made here when absent. */
+  levelsAt?: NaturalOf | undefined;
   onRows?: (done: number, total: number) => void;
 };
 
@@ -48,8 +50,10 @@ export async function makeReference(
   w: Weights,
   windows: readonly Window[],
   tokens: readonly (readonly number[])[],
-  { natural, batchSize = 16, signal, bos, onRows }: Options,
+  options: Options,
 ): Promise<Reference> {
+  const { natural, batchSize = 16, signal, bos, onRows } = options;
+  const levelsAt = options.levelsAt ?? naturalOf(arch, w, windows, { signal, bos });
   const parts: Tensor[] = [];
   try {
     for (let from = 0; from < windows.length; from += batchSize) {
@@ -72,8 +76,7 @@ export async function makeReference(
     const logits = (from: number, count: number) =>
       toDType(linear(narrow(hidden, 0, from, count), head), "float32");
     const aimedAt = async (goal: Goal): Promise<NaturalRow[]> => {
-      const how = { signal, bos, ...(onRows && { onRows }) };
-      const levels = await naturalLevels(arch, w, windows, tokens, how);
+      const levels = await levelsAt(tokens, onRows);
       const exponents = sharpenings(levels, windows, tokens, goal);
       const ofRows = tokens.flatMap((list, i) => list.map(() => exponents[i]!));
       return inference(() =>

@@ -7,14 +7,21 @@ export type Scope = (typeof SCOPES)[number];
 /** A parameter and the part of the model whose graph it belongs to. */
 export type Eligible = { readonly name: string; readonly part: Part };
 
-/** The parameters in scope, in the order in which the model uses them; linear layers without their biases. */
-export function eligibleParameters(arch: Architecture, scope: Scope): Eligible[] {
+/**
+ * The parameters in scope, in the order in which the model uses them; linear layers without their biases. `frozen`: share of the
+ * blocks, from the first on, that stay as they are, with the embedding before them.
+ */
+export function eligibleParameters(
+  arch: Architecture,
+  scope: Scope,
+  { frozen = 0 }: { frozen?: number } = {},
+): Eligible[] {
   const list: Eligible[] = [];
   const others = scope === "all" || scope === "no-embeddings";
-  if (scope === "all") {
+  if (scope === "all" && frozen === 0) {
     list.push(...arch.parts.embed.map((name) => ({ name, part: "embed" as const })));
   }
-  for (let block = 0; block < arch.layers; block++) {
+  for (let block = Math.floor(frozen * arch.layers); block < arch.layers; block++) {
     if (others) list.push(...arch.parts.blocks[block]!.map((name) => ({ name, part: block })));
     for (const l of arch.linears) {
       if (l.block !== block || ((scope === "mlp" || scope === "attention") && l.kind !== scope)) {

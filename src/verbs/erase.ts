@@ -18,6 +18,7 @@ import {
 } from "../unlearn/erase-loop.ts";
 import { levelsOf, type Goal } from "../unlearn/level.ts";
 import type { MethodSettings } from "../unlearn/methods/index.ts";
+import { naturalOf } from "../unlearn/natural.ts";
 import { prepare, type Prepared } from "../unlearn/prepare.ts";
 import { trainedTokens } from "../unlearn/rows.ts";
 import { selfTexts } from "../unlearn/self-text.ts";
@@ -85,15 +86,18 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
       hooks,
       phase("measuring before"),
     );
+    const windows = sets.forget.windows;
+    const { arch, weights, bos } = modelParts(measured);
+    const levelsAt = naturalOf(arch, weights, windows, { signal: hooks.signal, bos });
     const goal = await goalOf({
       target: values.target,
       reference: values.reference,
       unseen: sets.unseen,
       forget: sets.forget,
       model: measured,
+      levelsAt,
       signal: hooks.signal,
     });
-    const windows = sets.forget.windows;
     const tokens = windows.map((w) => trainedTokens(w, settings.positions));
     const prepared = await prepare({
       ...modelParts(model),
@@ -101,6 +105,7 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
       windows,
       tokens,
       goal,
+      levelsAt: model === measured ? levelsAt : undefined,
       retainWindows: retain?.windows,
       alternatives,
       seed: values.seed,
@@ -246,7 +251,7 @@ async function run({
   }
   const checkpointing =
     resumed ?? (path === undefined ? undefined : checkpointTo(path, every, binding));
-  const { lr, warmup, epochs, batch } = settings;
+  const { lr, warmup, epochs, passes, batch } = settings;
   return eraseLoop({
     arch,
     writer,
@@ -262,6 +267,7 @@ async function run({
     lr,
     warmup,
     epochs,
+    passes,
     batch,
     seed: values.seed,
     checkpointing,

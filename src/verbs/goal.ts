@@ -11,7 +11,7 @@ import {
   type Goal,
   type Level,
 } from "../unlearn/level.ts";
-import { naturalLevels } from "../unlearn/natural.ts";
+import type { NaturalOf } from "../unlearn/natural.ts";
 import type { TextSet } from "./sets.ts";
 
 type Inputs = {
@@ -20,12 +20,13 @@ type Inputs = {
   unseen: TextSet | undefined;
   forget: TextSet;
   model: Model;
+  levelsAt: NaturalOf;
   signal: AbortSignal | undefined;
 };
 
 /** The goal that `--target` names, or the first that is available: reference, unseen, natural. */
 export async function goalOf(input: Inputs): Promise<Goal> {
-  const { target, reference, unseen, forget, model, signal } = input;
+  const { target, reference, unseen, forget, model, levelsAt, signal } = input;
   const name =
     target ?? (reference !== undefined ? "reference" : unseen !== undefined ? "unseen" : "natural");
   switch (name) {
@@ -36,7 +37,7 @@ export async function goalOf(input: Inputs): Promise<Goal> {
       if (unseen === undefined) throw missing("unseen", "--unseen FILE");
       return unseenGoal(await present(model, unseen, signal), forget.ids.length);
     case "natural":
-      return ownGoalOf("natural", await naturalStats(model, forget, signal), forget);
+      return ownGoalOf("natural", await naturalStats(forget, levelsAt), forget);
     default:
       return givenGoal(parseLevel(name), forget.ids.length);
   }
@@ -101,19 +102,8 @@ async function present(
   );
 }
 
-async function naturalStats(
-  model: Model,
-  forget: TextSet,
-  signal: AbortSignal | undefined,
-): Promise<TokenStats[]> {
-  const bos = model.tokenizer.addsBos ? (model.tokenizer.bosId ?? undefined) : undefined;
-  const levels = await naturalLevels(
-    model.arch,
-    model.weights,
-    forget.windows,
-    forget.windows.map((w) => w.scored),
-    { signal, bos },
-  );
+async function naturalStats(forget: TextSet, levelsAt: NaturalOf): Promise<TokenStats[]> {
+  const levels = await levelsAt(forget.windows.map((w) => w.scored));
   return levels.map((rows) => ({
     correct: Uint8Array.from(rows, (r) => (r.correct ? 1 : 0)),
     logProbability: Float64Array.from(rows, (r) => r.logProbability),

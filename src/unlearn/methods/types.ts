@@ -12,6 +12,8 @@ export type MethodSettings = {
   readonly fraction: number;
   readonly per: Per;
   readonly scope: Scope;
+  /** Share of the blocks, from the first on, that stay as they are. */
+  readonly frozen: number;
   readonly rank: number;
   readonly ridge: number;
   readonly project: "self" | "none";
@@ -20,6 +22,8 @@ export type MethodSettings = {
   readonly lr: number;
   readonly warmup: number;
   readonly epochs: number;
+  /** How often the texts above their target are passed over between two measurements. */
+  readonly passes: number;
   readonly batch: number;
   readonly beta: number;
   readonly gamma: number;
@@ -43,6 +47,7 @@ export const COMMON = {
   fraction: 1,
   per: "global",
   scope: "all",
+  frozen: 0,
   rank: 64,
   ridge: 0.005,
   project: "none",
@@ -50,6 +55,7 @@ export const COMMON = {
   optimiser: "adamw",
   warmup: 4,
   epochs: 40,
+  passes: 1,
   batch: 8,
   ...LOSS_DEFAULTS,
   companion: "none",

@@ -36,6 +36,10 @@ export const directions: Selector = {
       }
     };
     await eachBlockMoments(arch, weights, corpora, visit, {
+      wanted: (block) =>
+        arch.linears.some(
+          (l) => l.block === block && linearsReading(input, block, l.input).length > 0,
+        ),
       signal,
       onBlock: (done, total) => input.onProgress?.("directions", done, total),
     });

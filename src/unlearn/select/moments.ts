@@ -30,6 +30,8 @@ export type BlockMoments = ReadonlyMap<string, readonly Tensor[]>;
 
 type Options = {
   batchSize?: number;
+  /** Blocks to visit; the others are only run. */
+  wanted?: (block: number) => boolean;
   signal?: AbortSignal | undefined;
   onBlock?: ((done: number, total: number) => void) | undefined;
 };
@@ -40,7 +42,7 @@ export async function eachBlockMoments(
   w: Weights,
   corpora: readonly Corpus[],
   visit: (block: number, moments: BlockMoments) => void,
-  { batchSize = 16, signal, onBlock }: Options = {},
+  { batchSize = 16, wanted = () => true, signal, onBlock }: Options = {},
 ): Promise<void> {
   const flows = corpora.map((corpus) =>
     batchesOf(corpus, batchSize).map((rows) => start(arch, w, rows)),
@@ -48,6 +50,10 @@ export async function eachBlockMoments(
   try {
     for (let block = 0; block < arch.layers; block++) {
       tidy(() => {
+        if (!wanted(block)) {
+          for (const flow of flows.flat()) advance(arch, w, block, flow);
+          return;
+        }
         const inputs = inputsOf(arch, block);
         const moments = new Map(
           [...inputs].map(([name, d]) => [name, corpora.map(() => zeros([d, d]))]),
@@ -94,13 +100,13 @@ function start(arch: Architecture, w: Weights, rows: Corpus): Flow {
   );
 }
 
-/** Runs one block on one batch, showing each distinct input once, as (rows, d) float32; returns the number of rows. */
+/** Runs one block on one batch; shows each distinct input once, as (rows, d) float32; returns the number of rows. */
 function advance(
   arch: Architecture,
   w: Weights,
   block: number,
   flow: Flow,
-  show: (input: string, x: Tensor) => void,
+  show?: (input: string, x: Tensor) => void,
 ): number {
   const inputOf = new Map(arch.linears.map((l) => [l.name, l.input]));
   const before = flow.x;
@@ -109,7 +115,7 @@ function advance(
       const seen = new Set<string>();
       const eyes = watched(w, (name, x) => {
         const input = inputOf.get(name)!;
-        if (seen.has(input)) return;
+        if (show === undefined || seen.has(input)) return;
         seen.add(input);
         tidy(() => show(input, toDType(reshape(x, [-1, x.shape.at(-1)!]), "float32")));
       });

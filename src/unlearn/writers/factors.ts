@@ -2,7 +2,7 @@
  * @file Writes in few directions: W + B Uᵀ, U fixed, B (out, r) from zero. The gradient of B is δᵀ(x U): no gradient of the
  * size of W is ever made, and the optimiser's moments are r / d_in of the dense ones. U and B are the patch.
  */
-import { plainWeights, type Architecture, type Parameters } from "../../models/index.ts";
+import { plainWeights, stemOf, type Architecture, type Parameters } from "../../models/index.ts";
 import {
   add,
   add_,
@@ -60,6 +60,8 @@ export function factorsWriter(
       .filter((l) => l.block === block)
       .map((l) => ({ name: l.name, tensor: seen.get(l.name)! })),
   );
+  const lowest = Math.min(...layers.map((l) => l.block));
+  const stem = lowest > 0 && layers.length > 0 ? stemOf(arch, base, lowest) : undefined;
   const total = layers.reduce((sum, l) => sum + l.inFeatures * l.outFeatures, 0);
   const rank = Math.max(...[...directions.values()].map((u) => u.shape[1]!));
   return {
@@ -69,6 +71,7 @@ export function factorsWriter(
     trainable: {
       weights: {
         get: base.get,
+        stem,
         linear(name, x) {
           const y = base.linear(name, x);
           const b = seen.get(name);
@@ -103,6 +106,7 @@ export function factorsWriter(
     },
     selection: { selected: [...factors.values()].reduce((sum, b) => sum + b.size, 0), total, rank },
     dispose() {
+      stem?.dispose();
       disposeAll([
         factors,
         seen,
