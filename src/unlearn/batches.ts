@@ -1,7 +1,7 @@
 /** @file Which windows are trained in which step between two measurements. */
 import { shuffled } from "../base/random.ts";
 
-/** Share of a full batch below which texts are passed over twice as often: measuring all takes longer than their steps. */
+/** Share of a full batch up to which texts are passed over at least twice: measuring all takes longer than their steps. */
 const FEW = 0.5;
 
 type Options = {
@@ -18,7 +18,7 @@ type Options = {
 /** The windows of each step of an epoch, each pass in a seeded order of its own. */
 export function batchesOf(members: readonly number[], o: Options): number[][] {
   const few = members.length <= FEW * o.full;
-  const passes = few ? 2 * o.passes : o.passes;
+  const passes = few ? Math.max(2, o.passes) : o.passes;
   return Array.from({ length: passes }, (_, pass) => {
     const order = shuffled(`erase ${o.seed} ${o.epoch} ${pass}`, members);
     return Array.from({ length: Math.ceil(order.length / o.batch) }, (_, k) =>

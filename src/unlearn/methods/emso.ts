@@ -6,5 +6,13 @@ export const emso: Method = {
   summary:
     "entropy to its natural level, written in directions that only the forget set excites (default)",
   origin: "ours",
-  settings: { ...COMMON, loss: "natural", select: "directions", scope: "linear", lr: 8e-5 },
+  settings: {
+    ...COMMON,
+    loss: "natural",
+    select: "directions",
+    scope: "linear",
+    frozen: 0.5,
+    lr: 5e-5,
+    passes: 4,
+  },
 };
