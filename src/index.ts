@@ -2,6 +2,7 @@
 export { loadModel, type Model } from "./models/index.ts";
 export { readTexts, type TextRecord } from "./io/index.ts";
 export { audit, type AuditHooks, type AuditRow } from "./verbs/audit.ts";
+export { compare, type CompareHooks, type CompareOptions } from "./verbs/compare.ts";
 export { erase, type EraseHooks, type EraseOptions } from "./verbs/erase.ts";
 export { evaluate, type EvaluateHooks } from "./verbs/evaluate.ts";
 export { memorize, type MemorizeHooks } from "./verbs/memorize.ts";
@@ -14,4 +15,11 @@ export {
   type PatchSummary,
 } from "./patch/index.ts";
 export { UnreciteError } from "./base/errors.ts";
-export type { AuditResult, EraseResult, EvaluateResult, MemorizeResult } from "./eval/index.ts";
+export type {
+  AuditResult,
+  CompareResult,
+  CompareRow,
+  EraseResult,
+  EvaluateResult,
+  MemorizeResult,
+} from "./eval/index.ts";

@@ -1,6 +1,6 @@
 /** @file The commands: usage, flags, and the file that runs each. Adding one: its file in commands/, a row here. */
 import type { Flags } from "../base/flags.ts";
-import { AUDIT, ERASE, EVALUATE, MEMORIZE } from "../verbs/flags.ts";
+import { AUDIT, COMPARE, ERASE, EVALUATE, MEMORIZE } from "../verbs/flags.ts";
 import { GENERATE, LS, PATCH, REPORT } from "./command-flags.ts";
 
 /** What a command is called with. */
@@ -48,6 +48,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: "measures memorisation and utility of a model, or of model + patch",
     flags: EVALUATE,
     load: () => import("./commands/evaluate.ts"),
+  },
+  {
+    usage: "compare",
+    summary: "runs several methods on one target and puts their results side by side",
+    flags: COMPARE,
+    load: () => import("./commands/compare.ts"),
   },
   {
     usage: "patch <verb>",

@@ -58,7 +58,7 @@ export async function longCommand<T extends Flags>({
   const bar = progress({ quiet: call.quiet });
   const interrupted = interruptible();
   const started = performance.now();
-  const session = openSession(values as unknown as SessionOptions);
+  const session = openSession({ seed: 0, ...values } as unknown as SessionOptions);
   const manifest: Manifest = {
     schema: "unrecite/run/v1",
     command: name,

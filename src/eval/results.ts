@@ -91,3 +91,50 @@ export const eraseResult = z.object({
   resumed_from: z.string().nullable(),
 });
 export type EraseResult = z.infer<typeof eraseResult>;
+
+/** Where one run of a comparison stands; values after erasing, ratios to before. Null: the set was not given, or the run failed. */
+export const compareRow = z.object({
+  method: z.string(),
+  seed: z.number().int(),
+  status: z.union([eraseStatus, z.literal("failed")]),
+  /** Why a run failed; a method that diverges is a result. */
+  error: z.string().nullable(),
+  /** Directory of the run. */
+  run: z.string(),
+  /** Taken from an earlier comparison with the same model, texts and settings. */
+  reused: z.boolean(),
+  recited: z.number().nullable(),
+  memorization_accuracy: z.number().nullable(),
+  suffix_nll: z.number().nullable(),
+  over_forgotten: z.number().int().nullable(),
+  kept_accuracy: z.number().nullable(),
+  kept_recited: z.number().nullable(),
+  kept_nll: z.number().nullable(),
+  unseen_nll: z.number().nullable(),
+  perplexity: z.number().nullable(),
+  selected: z.number().int().nullable(),
+  changed: z.number().int().nullable(),
+  patch_bytes: z.number().int().nullable(),
+  epochs: z.number().int().nullable(),
+  steps: z.number().int().nullable(),
+  /** Largest norm of a step's gradient over the smallest. */
+  gradient_range: z.number().nullable(),
+  seconds: z.number().nullable(),
+  peak_rss_bytes: z.number().int().nullable(),
+  /** After each epoch: mean nll and accuracy of the forget set, held-out perplexity relative to before. */
+  course: z.array(
+    z.object({ suffix_nll: z.number(), memorization_accuracy: z.number(), perplexity: z.number() }),
+  ),
+});
+export type CompareRow = z.infer<typeof compareRow>;
+
+export const compareResult = z.object({
+  schema: z.literal("unrecite/compare/v1"),
+  target: z
+    .object({ from: z.string(), memorization_accuracy: z.number(), suffix_nll: z.number() })
+    .nullable(),
+  before: evaluateResult.nullable(),
+  rows: z.array(compareRow),
+  seconds: z.number(),
+});
+export type CompareResult = z.infer<typeof compareResult>;

@@ -2,7 +2,13 @@
  * @file The report: a pure function of what a run left behind. No text of any set is in it unless `includeText`. Brings the
  * chart library with it: import it where a report is rendered, not before.
  */
-import type { AuditResult, EraseResult, EvaluateResult, MemorizeResult } from "../eval/results.ts";
+import type {
+  AuditResult,
+  CompareResult,
+  EraseResult,
+  EvaluateResult,
+  MemorizeResult,
+} from "../eval/results.ts";
 import type { Manifest, TextLine } from "../run/types.ts";
 import { html } from "./html.ts";
 import { page, type Section } from "./page.ts";
@@ -10,6 +16,7 @@ import type { RunData } from "./read-run.ts";
 import { changeSection } from "./sections/change.ts";
 import { compareSection } from "./sections/compare.ts";
 import { courseSection } from "./sections/course.ts";
+import { comparePart } from "./sections/methods.ts";
 import { auditPart, evaluatePart, memorizePart, type Part } from "./sections/measured.ts";
 import { limitsSection, recordSection, settingsSection } from "./sections/record.ts";
 import { textsSection } from "./sections/texts.ts";
@@ -53,6 +60,8 @@ function partOf(data: RunData): Part {
       return evaluatePart(results as EvaluateResult, manifest);
     case "unrecite/memorize/v1":
       return memorizePart(results as MemorizeResult, manifest);
+    case "unrecite/compare/v1":
+      return comparePart(results as CompareResult, manifest);
     default:
       return {
         verdict: unfinishedVerdict(manifest),

@@ -9,7 +9,7 @@ export type Setting = { value: unknown; from: "flag" | "recipe" | "default" | "m
 
 export type Manifest = {
   schema: "unrecite/run/v1";
-  command: "audit" | "memorize" | "erase" | "evaluate";
+  command: "audit" | "memorize" | "erase" | "evaluate" | "compare";
   status: "running" | "done" | "failed" | "interrupted";
   settings: Record<string, Setting>;
   versions: { unrecite: string; node: string; libtorch: string };

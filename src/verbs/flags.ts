@@ -41,14 +41,7 @@ export const SELECTOR_NAMES = [
   "contrastive_odds",
 ] as const;
 
-export const GLOBAL = {
-  seed: {
-    kind: "integer",
-    default: 0,
-    min: 0,
-    max: 2 ** 31 - 1,
-    help: "seed of everything that is drawn",
-  },
+const MACHINE = {
   device: {
     kind: "choice",
     of: ["auto", "cpu", "cuda"],
@@ -63,6 +56,17 @@ export const GLOBAL = {
   },
   threads: { kind: "integer", min: 1, max: 1024, help: "CPU threads (default: all cores)" },
   memory: { kind: "integer", min: 1_000_000, help: "ceiling for tensors, in bytes" },
+} as const satisfies Flags;
+
+export const GLOBAL = {
+  seed: {
+    kind: "integer",
+    default: 0,
+    min: 0,
+    max: 2 ** 31 - 1,
+    help: "seed of everything that is drawn",
+  },
+  ...MACHINE,
 } as const satisfies Flags;
 
 const CUT = {
@@ -263,4 +267,29 @@ export const ERASE = {
   ...CUT,
   ...RUN,
   ...GLOBAL,
+} as const satisfies Flags;
+
+export const COMPARE = {
+  methods: { kind: "list", required: true, help: "erasers to compare, see ls methods" },
+  seeds: { kind: "list", default: ["0"], help: "a run of each method for each of these" },
+  model: ERASE.model,
+  forget: ERASE.forget,
+  ...SETS,
+  retain: {
+    kind: "text",
+    help: "retain text for the methods that take it: a file, or self",
+  },
+  alternative: ERASE.alternative,
+  reference: ERASE.reference,
+  epochs: ERASE.epochs,
+  target: ERASE.target,
+  utilityBudget: ERASE.utilityBudget,
+  cache: {
+    kind: "text",
+    help: "where runs are kept, and found again (default: in the run directory)",
+  },
+  ...CUT,
+  run: RUN.run,
+  resume: RUN.resume,
+  ...MACHINE,
 } as const satisfies Flags;

@@ -14,7 +14,7 @@ import { overline } from "./verdict.ts";
 export type Part = { readonly verdict: Html; readonly sections: readonly Section[] };
 type Metrics = Readonly<Record<string, MetricValue>>;
 
-const verdictOf = (manifest: Manifest, title: string, tone: string, meaning: Piece): Html =>
+export const verdictOf = (manifest: Manifest, title: string, tone: string, meaning: Piece): Html =>
   html`${overline(manifest)}
     <h1 class="${tone}">${title}</h1>
     <p class="lead">${meaning}</p>`;

@@ -1,0 +1,100 @@
+/** @file `compare` on the command line: a table, table.csv, and the report. */
+import { writeFileAtomic } from "../../io/index.ts";
+import type { CompareResult, CompareRow } from "../../eval/index.ts";
+import { compare } from "../../verbs/compare.ts";
+import { COMPARE } from "../../verbs/flags.ts";
+import type { Invocation } from "../commands.ts";
+import { longCommand } from "../long.ts";
+
+export const run = (call: Invocation): Promise<number> =>
+  longCommand({
+    name: "compare",
+    table: COMPARE,
+    call,
+    async execute({ options, run: folder, signal, onEvent }) {
+      const result = await compare(options, { signal, onEvent, folder: folder.path });
+      await writeFileAtomic(folder.file("table.csv"), csv(result.rows));
+      return { result, exitCode: 0, summary: summaryOf(result) };
+    },
+  });
+
+type Key = Exclude<keyof CompareRow, "course">;
+const COLUMNS: readonly Key[] = [
+  "method",
+  "seed",
+  "status",
+  "error",
+  "recited",
+  "memorization_accuracy",
+  "suffix_nll",
+  "over_forgotten",
+  "kept_accuracy",
+  "kept_recited",
+  "kept_nll",
+  "unseen_nll",
+  "perplexity",
+  "selected",
+  "changed",
+  "patch_bytes",
+  "epochs",
+  "steps",
+  "gradient_range",
+  "seconds",
+  "peak_rss_bytes",
+  "reused",
+  "run",
+];
+
+/** RFC 4180; an empty field where there is no value. */
+export function csv(rows: readonly CompareRow[]): string {
+  const field = (value: string | number | boolean | null): string => {
+    const text = value === null ? "" : String(value);
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return [COLUMNS, ...rows.map((row) => COLUMNS.map((key) => row[key]))]
+    .map((cells) => `${cells.map(field).join(",")}\r\n`)
+    .join("");
+}
+
+const HEAD = [
+  "method",
+  "seed",
+  "status",
+  "recited",
+  "accuracy",
+  "nll",
+  "perpl. x",
+  "kept x",
+  "kept rec. x",
+];
+
+export function summaryOf({ rows, target }: CompareResult): string[] {
+  const n = (x: number | null, digits = 3) => (x === null ? "–" : x.toFixed(digits));
+  const cells = rows.map((r) => [
+    r.method,
+    String(r.seed),
+    r.status,
+    n(r.recited),
+    n(r.memorization_accuracy),
+    n(r.suffix_nll, 2),
+    n(r.perplexity),
+    n(r.kept_accuracy),
+    n(r.kept_recited),
+  ]);
+  const width = HEAD.map((h, i) => Math.max(h.length, ...cells.map((c) => c[i]!.length)));
+  const line = (c: readonly string[]) =>
+    c
+      .map((x, i) => (i < 3 ? x.padEnd(width[i]!) : x.padStart(width[i]!)))
+      .join("  ")
+      .trimEnd();
+  const aim =
+    target === null
+      ? []
+      : [
+          `target     ${target.from}: accuracy ${target.memorization_accuracy.toFixed(3)}, nll ${target.suffix_nll.toFixed(2)}`,
+        ];
+  const errors = rows.flatMap((r) =>
+    r.error === null ? [] : [`${r.method}, seed ${r.seed}: ${r.error}`],
+  );
+  return [...aim, line(HEAD), ...cells.map(line), ...errors];
+}

@@ -1,0 +1,109 @@
+/**
+ * @file One run of a comparison: an `erase` of its own process and run directory, so that it can fail, be interrupted, resumed
+ * and found again without the others noticing.
+ */
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { flagName } from "../base/flags.ts";
+import { makeFolder } from "../io/index.ts";
+import type { EraseResult } from "../eval/index.ts";
+import { parseEvents } from "../run/events.ts";
+import type { Manifest } from "../run/index.ts";
+
+export type CellOutcome =
+  | { status: "done"; reused: boolean; result: EraseResult; events: readonly Event[] }
+  | { status: "failed"; reused: boolean; error: string };
+type Event = Readonly<Record<string, unknown>>;
+
+/** Flags of `erase`, by their keys. */
+export type ErasePlan = Readonly<Record<string, string | number>>;
+
+export type Cell = {
+  readonly folder: string;
+  readonly options: ErasePlan;
+};
+
+/** Runs `erase` into the cell's folder, or takes what a finished run left there. Rejects when interrupted. */
+export async function runCell(
+  { folder, options }: Cell,
+  { signal, say }: { signal?: AbortSignal | undefined; say?: ((line: string) => void) | undefined },
+): Promise<CellOutcome> {
+  for (;;) {
+    const held = manifestIn(folder);
+    if (held?.status === "done") return doneIn(folder, held, true);
+    if (await waited(folder, signal)) continue; // another comparison was at work here: see what it left
+    if (held?.status === "failed") rmSync(folder, { recursive: true, force: true });
+    const resumed = held !== undefined && held.status !== "failed";
+    makeFolder(folder);
+    const args = resumed ? ["--resume", folder] : [...flagsOf(options), "--run", folder];
+    const { code, errors } = await child(["erase", ...args, "--quiet"], signal);
+    signal?.throwIfAborted();
+    if (/is writing/.test(errors)) continue; // it came first
+    const manifest = manifestIn(folder);
+    if (manifest?.status === "done") return doneIn(folder, manifest, false);
+    const error = errors.trim().split("\n")[0] ?? `exit code ${code}`;
+    say?.(`failed: ${error}`);
+    return { status: "failed", reused: false, error };
+  }
+}
+
+const manifestIn = (folder: string): Manifest | undefined => {
+  const path = join(folder, "run.json");
+  return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Manifest) : undefined;
+};
+
+function doneIn(folder: string, manifest: Manifest, reused: boolean): CellOutcome {
+  const path = join(folder, "events.jsonl");
+  const { events } = parseEvents(path, readFileSync(path, "utf8"));
+  return { status: "done", reused, result: manifest.results as EraseResult, events };
+}
+
+/** Waits while a living process holds the folder; tells whether one did. */
+async function waited(folder: string, signal: AbortSignal | undefined): Promise<boolean> {
+  let held = false;
+  while (isHeld(join(folder, "lock"))) {
+    held = true;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    signal?.throwIfAborted();
+  }
+  return held;
+}
+
+function isHeld(lock: string): boolean {
+  if (!existsSync(lock)) return false;
+  try {
+    process.kill(Number(readFileSync(lock, "utf8")), 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+const flagsOf = (options: ErasePlan): string[] =>
+  Object.entries(options).flatMap(([key, value]) => [flagName(key), String(value)]);
+
+const main = fileURLToPath(new URL(`../cli/main${extname(import.meta.url)}`, import.meta.url));
+
+/** The command line, in a group of its own: Ctrl+C reaches us alone, and we pass it on once. */
+function child(
+  args: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<{ code: number | null; errors: string }> {
+  return new Promise((resolve, reject) => {
+    const process_ = spawn(process.execPath, [...process.execArgv, main, ...args], {
+      stdio: ["ignore", "ignore", "pipe"],
+      detached: true,
+    });
+    const stop = () => process_.kill("SIGINT");
+    signal?.addEventListener("abort", stop);
+    let errors = "";
+    process_.stderr.on("data", (data: Buffer) => (errors += data.toString()));
+    process_.on("error", reject);
+    process_.on("close", (code) => {
+      signal?.removeEventListener("abort", stop);
+      resolve({ code, errors });
+    });
+  });
+}

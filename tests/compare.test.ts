@@ -1,0 +1,135 @@
+/** @file Several methods on one tiny target: rows, what is found again, what fails, what is refused, the table and the report. */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { before, test } from "node:test";
+import { compareResult } from "../src/eval/index.ts";
+import { compare, memorize, type CompareOptions } from "../src/index.ts";
+import { runCell } from "../src/verbs/cell.ts";
+import { sentences, temporary, textsFile, tinyModel } from "./tiny.ts";
+
+const CUT = { prefixTokens: 12, suffixTokens: 12 };
+const folder = temporary();
+const at = (name: string) => join(folder, name);
+const sets = {
+  forget: textsFile(folder, "forget", sentences("forget", 4, 24)),
+  kept: textsFile(folder, "kept", sentences("kept", 4, 24)),
+  heldout: textsFile(folder, "held", sentences("held", 6, 48)),
+};
+const given: CompareOptions = {
+  methods: ["emso", "ga"],
+  model: at("target"),
+  ...sets,
+  ...CUT,
+  epochs: 3,
+  target: "ma=0.6,nll=1.5",
+  utilityBudget: 5,
+  dtype: "float32",
+};
+
+before(async () => {
+  mkdirSync(at("base"));
+  await memorize({
+    model: await tinyModel(at("base")),
+    texts: textsFile(folder, "all", [...sentences("forget", 4, 24), ...sentences("kept", 4, 24)]),
+    general: textsFile(folder, "general", sentences("general", 24, 24)),
+    out: at("target"),
+    lr: 4e-3,
+    epochs: 400,
+    ...CUT,
+  });
+});
+
+test("a row for each method and seed; a second comparison finds the runs again", async () => {
+  const cache = at("cache");
+  const first = await compare({ ...given, cache, seeds: ["0", "1"] });
+  compareResult.parse(first);
+  assert.deepEqual(
+    first.rows.map((r) => [r.method, r.seed, r.reused]),
+    [
+      ["emso", 0, false],
+      ["emso", 1, false],
+      ["ga", 0, false],
+      ["ga", 1, false],
+    ],
+  );
+  const ga = first.rows[2]!;
+  assert.ok(ga.course.at(-1)!.suffix_nll > first.before!.forget!["suffix_nll"]!.value);
+  assert.equal(ga.course.length, ga.epochs);
+  assert.ok(ga.gradient_range! >= 1);
+  const again = await compare({ ...given, cache, methods: ["ga", "npo"] });
+  assert.deepEqual(
+    again.rows.map((r) => r.reused),
+    [true, false],
+  );
+  assert.deepEqual({ ...again.rows[0]!, reused: false }, ga);
+  // another text under the same name is another comparison
+  textsFile(folder, "held", sentences("other", 6, 48));
+  const other = await compare({ ...given, cache, methods: ["ga"] });
+  assert.equal(other.rows[0]!.reused, false);
+  textsFile(folder, "held", sentences("held", 6, 48));
+});
+
+test("a run that fails is a result with its error", async () => {
+  const options = { method: "ga", lr: 1, ...given, epochs: 40 } as Record<string, unknown>;
+  delete options["methods"];
+  const outcome = await runCell(
+    {
+      folder: at("diverged"),
+      options: { ...(options as Record<string, string>), utilityBudget: 100 },
+    },
+    {},
+  );
+  // either the loss is no number, or the gate ends it: never a crash of the comparison
+  if (outcome.status === "failed") assert.match(outcome.error, /expected a finite loss/);
+  else assert.match(outcome.result.status, /refused|incomplete|erased/);
+  const broken = await runCell({ folder: at("broken"), options: { model: at("nothing") } }, {});
+  assert.equal(broken.status, "failed");
+  assert.match(broken.status === "failed" ? broken.error : "", /--forget: expected a value/);
+});
+
+test("what would be refused is refused before any run begins", async () => {
+  const refused = (options: Partial<CompareOptions>, message: RegExp) =>
+    assert.rejects(compare({ ...given, cache: at("never"), ...options }), message);
+  await refused({ methods: ["emso", "gaa"] }, /unknown method "gaa"\. Did you mean ga\?/);
+  await refused({ methods: ["graddiff"] }, /expected --retain/);
+  await refused({ methods: ["dpo"] }, /expected --alternative/);
+  await refused({ methods: ["ga", "ga"] }, /got ga twice/);
+  await refused({ seeds: ["-1"] }, /--seeds: expected integers from 0 on, got "-1"/);
+  await refused({ forget: "-" }, /--forget: expected a file, got -/);
+  assert.equal(existsSync(at("never")), false);
+});
+
+test("the command writes table.csv and a report; interrupted, it goes on", async () => {
+  const main = ["--import", "tsx", "src/cli/main.ts", "compare"];
+  const flags = Object.entries({
+    ...given,
+    epochs: 40,
+    methods: "emso,ga,em",
+    run: at("run"),
+  }).flatMap(([key, value]) => [
+    `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`,
+    String(value),
+  ]);
+  const env = { ...process.env, NODE_NO_WARNINGS: "1" };
+  const child = spawn(process.execPath, [...main, ...flags, "--quiet"], { env, stdio: "ignore" });
+  const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+  const cells = at("run/cells");
+  const begun = () =>
+    existsSync(cells) && readdirSync(cells).some((c) => existsSync(join(cells, c, "events.jsonl")));
+  while (!begun() && child.exitCode === null) await new Promise((r) => setTimeout(r, 10));
+  child.kill("SIGINT");
+  assert.equal(await ended, 130);
+  const resume = [...main, "--resume", at("run"), "--json", "--quiet"];
+  const last = spawnSync(process.execPath, resume, { env, encoding: "utf8" });
+  assert.equal(last.status, 0, last.stderr);
+  const result = compareResult.parse(JSON.parse(last.stdout));
+  assert.equal(result.rows.length, 3);
+  const table = readFileSync(at("run/table.csv"), "utf8").trim().split("\r\n");
+  assert.equal(table.length, 4);
+  assert.match(table[0]!, /^method,seed,status,error,recited,/);
+  const report = readFileSync(at("run/report.html"), "utf8");
+  assert.match(report, /Forgetting against ability/);
+  assert.ok(!report.includes(sentences("forget", 4, 24)[0]!));
+});
