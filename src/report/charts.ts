@@ -26,12 +26,17 @@ export type DotOptions = Caption & {
   readonly max?: number;
   /** Values beside the dots; without, rows stand closer. */
   readonly values?: boolean;
+  /** For half of the text column: one drawing, as on a phone. */
+  readonly half?: boolean;
 };
 
 /** A hollow dot before, a full one after, a bar at the target: one row a set or text. */
 export function dots(options: DotOptions): Html {
-  const { key } = options;
-  return figureOf(options, dotsAt(`${key}-w`, WIDE, options), dotsAt(`${key}-n`, NARROW, options));
+  const { key, half = false } = options;
+  const narrow = dotsAt(`${key}-n`, NARROW, options);
+  return half
+    ? figureOf(options, narrow)
+    : figureOf(options, dotsAt(`${key}-w`, WIDE, options), narrow);
 }
 
 function dotsAt(key: string, width: number, options: DotOptions): Html {

@@ -41,6 +41,7 @@ tbody.group th[colspan]{padding-top:1.1rem;border-bottom:0;font-weight:600}
 tbody.group th[colspan] span{display:block;font-weight:400;color:var(--faint);font-size:.88rem}
 .compact,.compact table{font-size:.84rem}
 .compact th,.compact td{padding-right:.5rem}
+.scroll{overflow-x:auto}.scroll table{width:max-content;min-width:100%}.scroll th{white-space:nowrap}.scroll thead th{white-space:normal}
 .text td,dd{overflow-wrap:anywhere!important}.text td{white-space:pre-wrap;background:var(--soft);padding:.5rem .7rem;font-size:.86rem}
 figure{margin:1.6rem 0;break-inside:avoid}
 figcaption{font-size:.92rem;line-height:1.4;margin-bottom:.5rem}

@@ -37,9 +37,10 @@ function at(key: string, width: number, o: TradeoffOptions): Html {
   const axis = { axisLabel: text, axisLine: { show: false }, axisTick: { show: false } };
   const rules = { splitLine: { lineStyle: { color: RULE } } };
   const named = { nameTextStyle: { color: FAINT, fontSize: 12 } };
+  const span = spanOf(o.paths);
   const limits = [
-    ...(o.target === undefined ? [] : [rule("x", o.target, o)]),
-    ...(o.budget === undefined ? [] : [rule("y", o.budget, o)]),
+    ...(o.target === undefined ? [] : [rule("x", o.target, span)]),
+    ...(o.budget === undefined || !inSight(o.budget, span) ? [] : [rule("y", o.budget, span)]),
   ];
   return draw(key, width, width === WIDE ? 380 : 320, {
     grid: { left: 52, right: width === WIDE ? 110 : 84, top: 34, bottom: 44 },
@@ -63,11 +64,27 @@ function at(key: string, width: number, o: TradeoffOptions): Html {
       axisLabel: { ...text, formatter: o.format },
       ...rules,
     },
-    series: [...limits, ...o.paths.map((path, i) => series(path, i, o.paths))],
+    series: [...limits, ...o.paths.map((path, i) => series(path, i, o.paths, span))],
   });
 }
 
-function series({ name, points }: Path, i: number, all: readonly Path[]): object {
+type Span = { readonly x: number; readonly low: number; readonly high: number };
+
+function spanOf(paths: readonly Path[]): Span {
+  const all = paths.flatMap((p) => p.points);
+  const ys = all.map(([, y]) => y);
+  return {
+    x: Math.max(...all.map(([x]) => x)),
+    low: Math.min(...ys),
+    high: Math.max(...ys),
+  };
+}
+
+/** Whether a level can be drawn without pressing the runs flat. */
+export const inSight = (level: number, { low, high }: { low: number; high: number }): boolean =>
+  level - low <= 3 * (high - low);
+
+function series({ name, points }: Path, i: number, all: readonly Path[], span: Span): object {
   const color = COLOURS[i % COLOURS.length];
   const type = LINES[Math.floor(i / COLOURS.length) % LINES.length];
   const end = points.at(-1)!;
@@ -84,7 +101,7 @@ function series({ name, points }: Path, i: number, all: readonly Path[]): object
           show: true,
           position: "right",
           // names of runs that end at one place stand below one another
-          offset: [2, 13 * crowd(end, all.slice(0, i))],
+          offset: [2, 13 * crowd(end, all.slice(0, i), span)],
           color: INK,
           fontSize: 12,
           formatter: name,
@@ -95,27 +112,26 @@ function series({ name, points }: Path, i: number, all: readonly Path[]): object
   };
 }
 
-/** How many earlier runs end close by, in units of the picture. */
-function crowd(end: readonly [number, number], earlier: readonly Path[]): number {
-  const near = (a: number, b: number, share: number) => Math.abs(a - b) <= share * Math.max(a, b);
+/** How many earlier runs end so close by that the names would meet. */
+function crowd(end: readonly [number, number], earlier: readonly Path[], span: Span): number {
   return earlier.filter((p) => {
-    const other = p.points.at(-1)!;
-    return near(other[0], end[0], 0.12) && near(other[1], end[1], 0.004);
+    const [x, y] = p.points.at(-1)!;
+    return (
+      Math.abs(x - end[0]) <= 0.15 * span.x && Math.abs(y - end[1]) <= 0.05 * (span.high - span.low)
+    );
   }).length;
 }
 
-function rule(axis: "x" | "y", value: number, { paths }: TradeoffOptions): object {
-  const all = paths.flatMap((p) => p.points);
-  const [xs, ys] = [all.map(([x]) => x), all.map(([, y]) => y)];
+function rule(axis: "x" | "y", value: number, { x, low, high }: Span): object {
   const data =
     axis === "x"
       ? [
-          [value, Math.min(...ys)],
-          [value, Math.max(...ys)],
+          [value, low],
+          [value, high],
         ]
       : [
           [0, value],
-          [Math.max(...xs), value],
+          [x, value],
         ];
   return {
     type: "line",

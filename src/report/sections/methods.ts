@@ -66,7 +66,7 @@ function pictureSection(r: CompareResult, manifest: Manifest): Section {
       : tradeoff({
           key: "tradeoff",
           title: "Where each run went, epoch by epoch",
-          finding: `Right is forgotten, down is kept; dashed: the target${typeof budget === "number" ? " and the budget" : ""}. ${paths.map((p) => `${p.name} ended at ${figure(p.points.at(-1)![0], 3)} nats, × ${figure(p.points.at(-1)![1])}`).join("; ")}.`,
+          finding: `Right is forgotten, down is kept; dashed: the target${typeof budget === "number" ? `, and the budget of × ${figure(budget)} where it is in sight` : ""}. ${paths.map((p) => `${p.name} ended at ${figure(p.points.at(-1)![0], 3)} nats, × ${figure(p.points.at(-1)![1])}`).join("; ")}.`,
           paths,
           target: r.target?.suffix_nll,
           budget: typeof budget === "number" ? budget : undefined,
@@ -108,7 +108,9 @@ function multiples(r: CompareResult): Section[] {
           rows: rows.map((x) => ({ ...x, colour })),
           format,
           values: false,
+          half: true,
           min: 0,
+          ...(format === share && { max: 1 }),
         });
   const keptStart = valueOf(before, "kept", "exact_match");
   const share = (x: number) => percent(x, 0);
@@ -171,7 +173,7 @@ function tableSection(r: CompareResult): Section {
     "rows",
     "Runs",
     "Every run",
-    html`<div class="compact">
+    html`<div class="compact scroll">
       ${table(
         "Every run of the comparison",
         [
@@ -214,7 +216,7 @@ function costSection(r: CompareResult): Section {
     "cost",
     "Cost",
     "What each run took and changed",
-    html`<div class="compact">
+    html`<div class="compact scroll">
       ${table(
         "What each run took",
         [
