@@ -1,14 +1,23 @@
 /** @file The report's charts: before and after as two dots on a line, and values over time with the level they aim at. */
 import type { Html } from "./html.ts";
-import { COLOUR, draw, FAINT, figureOf, INK, NARROW, PAPER, RULE, WIDE } from "./svg.ts";
+import {
+  bare,
+  COLOUR,
+  draw,
+  FAINT,
+  figureOf,
+  INK,
+  NARROW,
+  PAPER,
+  RULE,
+  WIDE,
+  OFF,
+  rules,
+  text,
+} from "./svg.ts";
 import type { Caption, Colour } from "./svg.ts";
 
 type Format = (x: number) => string;
-
-const text = { color: FAINT, fontSize: 12 };
-const bare = { axisLine: { show: false }, axisTick: { show: false } };
-const rules = { splitLine: { lineStyle: { color: RULE } } };
-const OFF = { silent: true, emphasis: { disabled: true } };
 
 export type DotRow = {
   readonly name: string;

@@ -38,6 +38,12 @@ const VARIABLES: readonly (readonly [string, string])[] = [
 export const NARROW = 340;
 export const WIDE = 700;
 
+/** What charts agree on: quiet labels, axes without lines, rules, series that answer to nothing. */
+export const text = { color: FAINT, fontSize: 12 };
+export const bare = { axisLine: { show: false }, axisTick: { show: false } };
+export const rules = { splitLine: { lineStyle: { color: RULE } } };
+export const OFF = { silent: true, emphasis: { disabled: true } };
+
 /** `key` must be unique in the page. */
 export function draw(key: string, width: number, height: number, option: object): Html {
   const chart = init(null, null, { renderer: "svg", ssr: true, width, height });

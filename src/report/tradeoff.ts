@@ -1,6 +1,6 @@
 /** @file The trade-off as a picture: how far each run forgot, and what that cost, after every epoch. */
 import type { Html } from "./html.ts";
-import { COLOUR, draw, FAINT, figureOf, INK, NARROW, PAPER, RULE, WIDE } from "./svg.ts";
+import { bare, COLOUR, draw, figureOf, INK, NARROW, OFF, PAPER, rules, text, WIDE } from "./svg.ts";
 import type { Caption } from "./svg.ts";
 
 export type Path = {
@@ -24,8 +24,6 @@ export type TradeoffOptions = Caption & {
 /** Four colours by three kinds of line: twelve runs can be told apart, in print too. */
 const COLOURS = Object.values(COLOUR);
 const LINES = ["solid", "dashed", "dotted"] as const;
-const OFF = { silent: true, emphasis: { disabled: true } };
-const text = { color: FAINT, fontSize: 12 };
 
 /** A line per run from where it began to where it ended, with a full dot and its name at the end. */
 export function tradeoff(options: TradeoffOptions): Html {
@@ -34,9 +32,8 @@ export function tradeoff(options: TradeoffOptions): Html {
 }
 
 function at(key: string, width: number, o: TradeoffOptions): Html {
-  const axis = { axisLabel: text, axisLine: { show: false }, axisTick: { show: false } };
-  const rules = { splitLine: { lineStyle: { color: RULE } } };
-  const named = { nameTextStyle: { color: FAINT, fontSize: 12 } };
+  const axis = { axisLabel: text, ...bare };
+  const named = { nameTextStyle: text };
   const span = spanOf(o.paths);
   const limits = [
     ...(o.target === undefined ? [] : [rule("x", o.target, span)]),

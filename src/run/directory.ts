@@ -79,8 +79,8 @@ function lock(path: string, run: string): () => void {
       return () => rmSync(path, { force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      const pid = Number(readFileSync(path, "utf8"));
-      if (pid > 0 && isAlive(pid)) {
+      const pid = holderOf(path);
+      if (pid !== undefined) {
         throw inputError(
           `${run}: expected a run directory of our own, got one that process ${pid} is writing`,
           { wayOut: "wait for it, or choose another --run" },
@@ -94,12 +94,16 @@ function lock(path: string, run: string): () => void {
   });
 }
 
-function isAlive(pid: number): boolean {
+/** The living process that holds the lock at `path`; undefined when there is none. */
+export function holderOf(path: string): number | undefined {
+  if (!existsSync(path)) return undefined;
+  const pid = Number(readFileSync(path, "utf8"));
+  if (!(pid > 0)) return undefined;
   try {
     process.kill(pid, 0);
-    return true;
+    return pid;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    return (error as NodeJS.ErrnoException).code === "EPERM" ? pid : undefined;
   }
 }
 

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { flagName } from "../base/flags.ts";
 import { makeFolder } from "../io/index.ts";
 import type { EraseResult } from "../eval/index.ts";
+import { holderOf } from "../run/directory.ts";
 import { parseEvents } from "../run/events.ts";
 import type { Manifest } from "../run/index.ts";
 
@@ -63,22 +64,12 @@ function doneIn(folder: string, manifest: Manifest, reused: boolean): CellOutcom
 /** Waits while a living process holds the folder; tells whether one did. */
 async function waited(folder: string, signal: AbortSignal | undefined): Promise<boolean> {
   let held = false;
-  while (isHeld(join(folder, "lock"))) {
+  while (holderOf(join(folder, "lock")) !== undefined) {
     held = true;
     await new Promise((resolve) => setTimeout(resolve, 500));
     signal?.throwIfAborted();
   }
   return held;
-}
-
-function isHeld(lock: string): boolean {
-  if (!existsSync(lock)) return false;
-  try {
-    process.kill(Number(readFileSync(lock, "utf8")), 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
 
 const flagsOf = (options: ErasePlan): string[] =>
