@@ -72,5 +72,14 @@ export type EraseEvent =
       recited: number;
       perplexity: number;
     }
+  | {
+      type: "notch";
+      step: number;
+      epoch: number;
+      dial: string;
+      strength: number;
+      notch: number;
+      seconds: number;
+    }
   | { type: "backoff"; epoch: number; perplexity: number; learningRate: number }
   | { type: "done"; status: EraseStatus; epoch: number; step: number };

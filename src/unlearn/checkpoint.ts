@@ -14,6 +14,8 @@ export type LoopState = {
   next: number;
   /** Factor on the learning rate after back-offs. */
   scale: number;
+  /** Where the dial stands; 0 for methods that train. */
+  strength: number;
   backoffs: number;
   active: number[];
   reachedAt: (number | null)[];

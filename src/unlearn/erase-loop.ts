@@ -1,19 +1,17 @@
 /**
- * @file The one loop of all methods: train the texts that are still above their target, measure, keep inside the utility
- * budget, stop at the target, interpolate back to the first point that reaches it. Resumable at every step.
+ * @file The one loop of all methods: move against the texts that are still above their target (walk.ts), measure, keep inside
+ * the utility budget, stop at the target, interpolate back to the first point that reaches it. Resumable at every step.
  */
-import { breathe, type LossOf } from "../models/index.ts";
-import type { Architecture } from "../models/index.ts";
+import type { Architecture, LossOf } from "../models/index.ts";
 import type { Window } from "../eval/index.ts";
-import { batchesOf } from "./batches.ts";
 import type { Checkpointing, LoopState } from "./checkpoint.ts";
+import type { Dial } from "./dial.ts";
 import { above, isDone, meanLevel, waiting, type Goal, type Level } from "./level.ts";
 import type { Optimiser } from "./optimiser.ts";
-import { joinedBatch, type Companions } from "./companions.ts";
+import type { Companions } from "./companions.ts";
 import { NO_PRESSURE, type Pressure } from "./losses/index.ts";
-import { dropSnapshot, restore, takeSnapshot, type Snapshot } from "./snapshot.ts";
-import { trainStep } from "./step.ts";
-import { tidy } from "../torch/index.ts";
+import { dropSnapshot, type Snapshot } from "./snapshot.ts";
+import { walkOf, type Walk } from "./walk.ts";
 import type { Writer } from "./writers/types.ts";
 
 /** What one measurement says: levels per text, held-out perplexity, texts recited, mean entropy. */
@@ -30,6 +28,16 @@ export type LoopEvent =
       loss: number;
       gradNorm: number;
       learningRate: number;
+      seconds: number;
+    }
+  | {
+      /** A dial was turned: `strength` is where it stands, `notch` how far it went. */
+      type: "notch";
+      step: number;
+      epoch: number;
+      dial: string;
+      strength: number;
+      notch: number;
       seconds: number;
     }
   | {
@@ -60,6 +68,8 @@ export type LoopInput = {
   ) => LossOf;
   /** Text that joins every step: to hold the model in place, or to be said instead. */
   companions?: Companions | undefined;
+  /** Turned by a notch of `lr` in place of an epoch of training. */
+  dial?: Dial | undefined;
   goal: Goal;
   measure: () => Promise<Measure>;
   /** Largest allowed perplexity relative to the start. */
@@ -93,7 +103,7 @@ const HALVINGS = 3; // of the last epoch, when looking for the first point at th
 
 /** Runs until the goal, the end of epochs, or the gate says stop; the writer then holds the weights to keep. */
 export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
-  const { writer, goal, budget, epochs, onEvent } = input;
+  const { goal, budget, epochs, onEvent } = input;
   const resumed = input.checkpointing?.resumed;
   const before = resumed?.before ?? (await input.measure());
   const state: LoopState = resumed ?? startState(before, goal);
@@ -108,20 +118,21 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
   });
   if (isDone(before.levels, goal)) return outcome("nothing_to_erase", before);
 
-  let inside: Snapshot = input.checkpointing?.inside ?? takeSnapshot(writer); // last measured point inside the budget
+  const walk = walkOf(input, state);
+  let inside: Snapshot = input.checkpointing?.inside ?? walk.snapshot(); // last measured point inside the budget
   try {
     while (state.epoch < epochs) {
       if (state.next === 0) state.epoch++;
-      await runEpoch(input, state, inside);
+      await walk.advance(inside);
       const now = await input.measure();
       onEvent?.(epochEvent(state, now, goal));
       state.next = 0;
       if (now.perplexity > budget * before.perplexity) {
-        restore(writer, inside);
+        walk.restore(inside);
         if (state.backoffs === MAX_BACKOFFS) break;
         state.backoffs++;
         state.scale /= 2;
-        input.optimiser.reset();
+        walk.forget();
         onEvent?.({
           type: "backoff",
           epoch: state.epoch,
@@ -132,7 +143,7 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
       }
       noteReached(state, now.levels, goal);
       if (isDone(now.levels, goal)) {
-        return outcome("erased", await firstAtGoal(input, state, inside, before, now));
+        return outcome("erased", await firstAtGoal(input, walk, state, inside, now));
       }
       const { active, targets } = waiting(now.levels, goal);
       state.active = active;
@@ -143,7 +154,7 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
       }
       state.last = now;
       dropSnapshot(inside);
-      inside = takeSnapshot(writer);
+      inside = walk.snapshot();
     }
     const forgot =
       meanLevel(state.last.levels).nll > meanLevel(before.levels).nll * 1.01 ||
@@ -171,6 +182,7 @@ function startState(before: Measure, goal: Goal): LoopState {
     step: 0,
     next: 0,
     scale: 1,
+    strength: 0,
     backoffs: 0,
     active: active.length > 0 ? active : before.levels.map((_, i) => i),
     reachedAt: before.levels.map(() => null),
@@ -180,102 +192,30 @@ function startState(before: Measure, goal: Goal): LoopState {
   };
 }
 
-/** The steps of one epoch from batch `state.next` on. */
-async function runEpoch(input: LoopInput, state: LoopState, inside: Snapshot): Promise<void> {
-  const { arch, writer, optimiser, windows, tokens, batch, lossOf, companions } = input;
-  const { checkpointing, signal } = input;
-  const full = Math.min(batch, windows.length);
-  const late = new Set(state.active);
-  const members = windows.flatMap((w, i) => (late.has(w.text) ? [i] : []));
-  const { epoch } = state;
-  const batches = batchesOf(members, {
-    batch,
-    passes: input.passes,
-    full,
-    seed: input.seed,
-    epoch,
-  });
-  while (state.next < batches.length) {
-    const chosen = batches[state.next]!;
-    const began = performance.now();
-    const warm = Math.min(1, (state.step + 1) / Math.max(1, input.warmup));
-    const part = Math.sqrt(chosen.length / full); // Adam's step is as long for two texts as for eight: the rest pays for it
-    const lr = input.lr * state.scale * warm * part;
-    const result = tidy(() => {
-      const joining = companions?.draw(state.step, chosen);
-      const { training, own } = joinedBatch(
-        chosen.map((m) => windows[m]!),
-        chosen.map((m) => tokens[m]!),
-        joining,
-        companions?.weight,
-      );
-      const { sequence, rows } = training;
-      const first = sequence.slice(0, own);
-      const pressure = first.map((b) => state.pressure[windows[chosen[b]!]!.text]!);
-      const erasing = lossOf(chosen, rows.targets.slice(0, own), first, pressure);
-      const loss = joining?.lossOf({ erasing, own, targets: rows.targets, sequence }) ?? erasing;
-      return trainStep(arch, writer, optimiser, training, loss, { lr });
-    });
-    if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm)) {
-      throw new DivergedError(state.step + 1, result.loss);
-    }
-    state.step++;
-    state.next++;
-    const seconds = (performance.now() - began) / 1000;
-    input.onEvent?.({
-      type: "step",
-      step: state.step,
-      epoch: state.epoch,
-      batch: state.next,
-      batches: batches.length,
-      ...result,
-      learningRate: lr,
-      seconds,
-    });
-    if (
-      checkpointing !== undefined &&
-      (state.step % checkpointing.every === 0 || signal?.aborted === true)
-    ) {
-      await checkpointing.save(state, writer, optimiser, inside);
-    }
-    await breathe(signal);
-  }
-}
-
-/** The loss or a gradient is no number: the step size or the method is at fault. */
-export class DivergedError extends Error {
-  readonly step: number;
-  constructor(step: number, loss: number) {
-    super(`erase: expected a finite loss, got ${loss} at step ${step}`);
-    this.name = "DivergedError";
-    this.step = step;
-  }
-}
-
 /** Steps back from `now` towards the last snapshot, as far as the goal still holds; what is kept was measured. */
 async function firstAtGoal(
   input: LoopInput,
+  walk: Walk,
   state: LoopState,
   inside: Snapshot,
-  before: Measure,
   now: Measure,
 ): Promise<Measure> {
-  const end = takeSnapshot(input.writer);
+  const end = walk.snapshot();
   let best = { t: 1, measure: now };
   let low = 0;
   try {
     for (let i = 0; i < HALVINGS; i++) {
       const t = (low + best.t) / 2;
-      restore(input.writer, inside, end, t);
+      walk.restore(inside, end, t);
       const measure = await input.measure();
       if (
         isDone(measure.levels, input.goal) &&
-        measure.perplexity <= input.budget * before.perplexity
+        measure.perplexity <= input.budget * state.before.perplexity
       ) {
         best = { t, measure };
       } else low = t;
     }
-    restore(input.writer, inside, end, best.t);
+    walk.restore(inside, end, best.t);
     noteReached(state, best.measure.levels, input.goal);
     return best.measure;
   } finally {

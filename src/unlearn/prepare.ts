@@ -12,6 +12,7 @@ import {
   type Pressure,
   type RowContext,
 } from "./losses/index.ts";
+import type { Dial } from "./dial.ts";
 import type { Goal } from "./level.ts";
 import type { MethodSettings } from "./methods/index.ts";
 import type { NaturalOf } from "./natural.ts";
@@ -61,6 +62,8 @@ export type Prepared = {
     pressure: readonly Pressure[],
   ) => LossOf;
   companions: Companions | undefined;
+  /** For methods that turn a dial instead of training. */
+  dial?: Dial | undefined;
   dispose: () => void;
 };
 

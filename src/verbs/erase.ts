@@ -208,7 +208,7 @@ async function run({
   hooks,
 }: RunInput): Promise<LoopOutcome> {
   const { arch } = model;
-  const { writer, optimiser, lossOf, companions } = prepared;
+  const { writer, optimiser, lossOf, companions, dial } = prepared;
   const gate =
     sets.heldout?.windows ?? (await sampledWindows(model, sets.forget, values.seed, hooks.signal));
   const textOf = windows.map((w) => w.text);
@@ -261,6 +261,7 @@ async function run({
     texts,
     lossOf,
     companions,
+    dial,
     goal,
     measure,
     budget: values.utilityBudget,

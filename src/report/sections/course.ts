@@ -43,12 +43,17 @@ export function courseSection(
   const epochs = once<Epoch>(numbersOf(events, "epoch", EPOCH), (e) => e.epoch);
   const steps = once<Step>(numbersOf(events, "step", STEP), (s) => s.step);
   if (epochs.length === 0 && steps.length === 0) return undefined;
+  const notches = numbersOf(events, "notch", ["step", "strength"]);
+  const turned = new Set(notches.map((n) => n.step)).size;
   const backoffs = events.filter((e) => e["type"] === "backoff").length;
   return section(
     "course",
     "Course",
     "How it went",
-    html`<p>${summary(epochs.length, steps.length, backoffs)} ${measuredOn(r !== undefined)}</p>`,
+    html`<p>
+      ${summary(epochs.length, turned > 0 ? `${count(turned, "turn")} of the dial` : count(steps.length, "step"), backoffs)}
+      ${measuredOn(r !== undefined)}
+    </p>`,
     epochs.length === 0
       ? undefined
       : html`<div class="pair">${epochCharts(epochs, r, budget)}</div>`,
@@ -58,8 +63,8 @@ export function courseSection(
   );
 }
 
-function summary(epochs: number, steps: number, backoffs: number): string {
-  const took = `${count(epochs, "epoch")}, ${count(steps, "step")}`;
+function summary(epochs: number, moves: string, backoffs: number): string {
+  const took = `${count(epochs, "epoch")}, ${moves}`;
   return backoffs === 0
     ? `${took}; the budget was never exceeded.`
     : `${took}; ${count(backoffs, "time")} the budget was exceeded, and the run went back and halved its step.`;

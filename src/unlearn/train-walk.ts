@@ -1,0 +1,90 @@
+/** @file An epoch of training: the windows of the texts still above their target, batch by batch, with a checkpoint on the way. */
+import { breathe } from "../models/index.ts";
+import { tidy } from "../torch/index.ts";
+import { batchesOf } from "./batches.ts";
+import type { LoopState } from "./checkpoint.ts";
+import { joinedBatch } from "./companions.ts";
+import type { LoopInput } from "./erase-loop.ts";
+import { restore, takeSnapshot } from "./snapshot.ts";
+import { trainStep, type StepResult } from "./step.ts";
+import type { Walk } from "./walk.ts";
+
+/** Snapshots are copies of the writer's variables. */
+export function trainingWalk(input: LoopInput, state: LoopState): Walk {
+  const { writer, optimiser, checkpointing, signal, onEvent } = input;
+  return {
+    async advance(inside) {
+      const { batches, full } = epochOf(input, state);
+      while (state.next < batches.length) {
+        const chosen = batches[state.next]!;
+        const began = performance.now();
+        const lr = rateOf(input, state, chosen.length / full);
+        const result = takeStep(input, state, chosen, lr);
+        state.step++;
+        state.next++;
+        const { step, epoch, next: batch } = state;
+        const place = { step, epoch, batch, batches: batches.length };
+        const seconds = (performance.now() - began) / 1000;
+        onEvent?.({ type: "step", ...place, ...result, learningRate: lr, seconds });
+        if (checkpointing && (step % checkpointing.every === 0 || signal?.aborted === true)) {
+          await checkpointing.save(state, writer, optimiser, inside);
+        }
+        await breathe(signal);
+      }
+    },
+    snapshot: () => takeSnapshot(writer),
+    restore: (from, to, t) => restore(writer, from, to, t),
+    forget: () => optimiser.reset(),
+  };
+}
+
+function epochOf(input: LoopInput, { active, epoch }: LoopState) {
+  const { windows, batch, passes, seed } = input;
+  const full = Math.min(batch, windows.length);
+  const late = new Set(active);
+  const members = windows.flatMap((w, i) => (late.has(w.text) ? [i] : []));
+  return { batches: batchesOf(members, { batch, passes, full, seed, epoch }), full };
+}
+
+/** `share`: of a full batch. */
+function rateOf(input: LoopInput, state: LoopState, share: number): number {
+  const warm = Math.min(1, (state.step + 1) / Math.max(1, input.warmup));
+  return input.lr * state.scale * warm * Math.sqrt(share); // Adam's step is as long for two texts as for eight: the rest pays for it
+}
+
+function takeStep(
+  { arch, writer, optimiser, windows, tokens, lossOf, companions }: LoopInput,
+  state: LoopState,
+  chosen: readonly number[],
+  lr: number,
+): StepResult {
+  const result = tidy(() => {
+    const joining = companions?.draw(state.step, chosen);
+    const { training, own } = joinedBatch(
+      chosen.map((m) => windows[m]!),
+      chosen.map((m) => tokens[m]!),
+      joining,
+      companions?.weight,
+    );
+    const { sequence, rows } = training;
+    const first = sequence.slice(0, own);
+    const pressure = first.map((b) => state.pressure[windows[chosen[b]!]!.text]!);
+    const erasing = lossOf(chosen, rows.targets.slice(0, own), first, pressure);
+    const loss = joining?.lossOf({ erasing, own, targets: rows.targets, sequence }) ?? erasing;
+    return trainStep(arch, writer, optimiser, training, loss, { lr });
+  });
+  if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm)) {
+    throw new DivergedError(state.step + 1, result.loss);
+  }
+  return result;
+}
+
+/** The loss or a gradient is no number: the step size or the method is at fault. */
+export class DivergedError extends Error {
+  readonly step: number;
+  constructor(step: number, loss: number) {
+    super(`erase: expected a finite loss, got ${loss} at step ${step}`);
+    this.name = "DivergedError";
+    this.step = step;
+  }
+}
