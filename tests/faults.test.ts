@@ -193,6 +193,18 @@ test("texts too short, settings that contradict each other, an output that is th
     run({ method: "undial", smoothing: 0.5 }),
     /--smoothing: expected an option of undial \(--gamma\), got one that it does not have/,
   );
+  await assert.rejects(
+    run({ method: "em", tuneLr: 0.1 }),
+    /--tune-lr: expected an option of em \(none of its own\), got one that it does not have/,
+  );
+  await assert.rejects(
+    run({ method: "task_arithmetic", passes: 2 }),
+    /--passes: expected an option of task_arithmetic \(--tune-passes, --tune-lr\), got one/,
+  );
+  await assert.rejects(
+    run({ method: "task_arithmetic", retain: "self" }),
+    /--retain: expected a method that takes retain text, got --method task_arithmetic/,
+  );
   await assert.rejects(run({ method: "npo", beta: 0 }), /--beta: expected more than 0 with npo/);
   await assert.rejects(
     run({ method: "graddiff" }),

@@ -141,6 +141,26 @@ test("--optimiser sgd makes another step than adamw", async () => {
   assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.2);
 });
 
+test("--tune-passes and --tune-lr: a longer fine-tuning is another vector, and its notch goes further", async () => {
+  const given = { method: "task_arithmetic", lr: 0.2, tuneLr: 1e-3 } as const;
+  const short = await run({ ...given, tunePasses: 2 });
+  const long = await run({ ...given, tunePasses: 8 });
+  const far = await run({ ...given, tunePasses: 2, tuneLr: 4e-3 });
+  for (const { result } of [short, long, far]) {
+    assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.2);
+    assert.equal(result.steps, result.epochs); // a notch a measurement
+  }
+  const took = [short, long, far].map(({ result }) => result.epochs);
+  assert.ok(took[0]! > took[1]! && took[0]! > took[2]!, took.join());
+});
+
+test("task_arithmetic in directions writes factors", async () => {
+  const given = { method: "task_arithmetic", lr: 1, tuneLr: 3e-3 } as const;
+  const { result } = await run({ ...given, select: "directions", scope: "linear", rank: 4 });
+  assert.equal(result.patch!.kind, "factors");
+  assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.2);
+});
+
 test("--dtype bfloat16 trains rounded weights, measures and writes float32", async () => {
   const { result, out } = await run({ dtype: "bfloat16", rank: 4, lr: 3e-3 });
   assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.2);

@@ -2,7 +2,6 @@
  * @file From a method's settings to something the loop can run: θ0's view of the forget set, the selection, the writer, the
  * loss of a batch. Everything here is made once, at θ0, and is the same when a run is resumed.
  */
-import { inputError } from "../base/errors.ts";
 import { wholeWindow, type Window } from "../eval/index.ts";
 import type { Architecture, LossOf, Parameters, Weights } from "../models/index.ts";
 import {
@@ -13,6 +12,8 @@ import {
   type RowContext,
 } from "./losses/index.ts";
 import type { Dial } from "./dial.ts";
+import { checkSettings } from "./check-settings.ts";
+import { DIALS } from "./dials/index.ts";
 import type { Goal } from "./level.ts";
 import type { MethodSettings } from "./methods/index.ts";
 import type { NaturalOf } from "./natural.ts";
@@ -68,21 +69,53 @@ export type Prepared = {
 };
 
 export async function prepare(input: PrepareInput): Promise<Prepared> {
-  const { arch, params, weights, settings, windows, tokens, goal } = input;
-  const { seed, bos, start, signal, onProgress } = input;
+  const { arch, weights, settings, windows, seed, start, signal } = input;
   checkSettings(settings);
+  const owned: (() => void)[] = [];
+  const dispose = () => owned.reverse().forEach((free) => free());
+  try {
+    let samples: Promise<number[][]> | undefined;
+    const own = () =>
+      (samples ??= selfTexts(arch, weights, {
+        seed,
+        start,
+        vocab: arch.vocab,
+        avoid: windows.map((w) => w.ids),
+        signal,
+      }));
+    const retained = async () => input.retainWindows ?? (await own()).map(wholeWindow);
+    const lossWith = await lossesOf(input, owned);
+    const selectInput = selecting(input, own, lossWith(weights));
+    const { writer, project } = await makeWriter(selectInput, settings, own);
+    owned.push(writer.dispose);
+    const adam = optimiser({ name: settings.optimiser, project });
+    owned.push(adam.dispose);
+    const head = () => writer.trainable.weights.get(arch.head);
+    const companions = await companionsOf(input, retained, head);
+    if (companions !== undefined) owned.push(companions.dispose);
+    const made =
+      settings.dial === "none"
+        ? undefined
+        : await DIALS[settings.dial]({ ...selectInput, writer, settings, retained });
+    if (made !== undefined) owned.push(made.dispose);
+    const lossOf = lossWith(writer.trainable.weights);
+    return { writer, optimiser: adam, lossOf, companions, dial: made?.dial, dispose };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+type LossesOf = Prepared["lossOf"];
+
+/** The erasing loss of a batch under given weights, with what θ0 thought of it where that is asked for. */
+async function lossesOf(
+  { arch, weights, settings, windows, tokens, goal, signal, bos, ...input }: PrepareInput,
+  owned: (() => void)[],
+): Promise<(w: Weights) => LossesOf> {
   const loss = LOSSES[settings.loss];
   const options: LossOptions = settings;
-  let samples: Promise<number[][]> | undefined;
-  const own = () =>
-    (samples ??= selfTexts(arch, weights, {
-      seed,
-      start,
-      vocab: arch.vocab,
-      avoid: windows.map((w) => w.ids),
-      signal,
-    }));
-  const onRows = (done: number, total: number) => onProgress?.("natural level", done, total);
+  const onRows = (done: number, total: number) => input.onProgress?.("natural level", done, total);
   const reference =
     loss.needs === "nothing"
       ? undefined
@@ -93,81 +126,47 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
           levelsAt: input.levelsAt,
           onRows,
         });
-  try {
-    const head = (w: Weights) => w.get(arch.head);
-    const lossWith =
-      (w: Weights) =>
-      (
-        members: readonly number[],
-        targets: readonly number[],
-        sequence: readonly number[],
-        pressure: readonly Pressure[],
-      ): LossOf => {
-        const seen = reference?.rowsOf(members);
-        return (rows) =>
-          loss.of(
-            {
-              rows,
-              targets,
-              sequence,
-              pressure,
-              head: head(w),
-              reference: seen,
-            } satisfies RowContext,
-            options,
-          );
-      };
-    const selectInput: SelectInput = {
-      arch,
-      params,
-      weights,
-      windows,
-      tokens,
-      eligible: eligibleParameters(arch, settings.scope, settings),
-      lossOf: (members) => lossAt(lossWith(weights), windows, tokens, members),
-      selfTexts: own,
-      fraction: settings.fraction,
-      per: settings.per,
-      rank: settings.rank,
-      ridge: settings.ridge,
-      seed,
-      signal,
-      onProgress,
-    };
-    const { writer, project } = await makeWriter(selectInput, settings, own);
-    const adam = optimiser({ name: settings.optimiser, project });
-    const companions = await companionsOf(input, own, () => head(writer.trainable.weights));
-    return {
-      writer,
-      optimiser: adam,
-      lossOf: lossWith(writer.trainable.weights),
-      companions,
-      dispose() {
-        companions?.dispose();
-        adam.dispose();
-        writer.dispose();
-        reference?.dispose();
-      },
-    };
-  } catch (error) {
-    reference?.dispose();
-    throw error;
-  }
+  if (reference !== undefined) owned.push(reference.dispose);
+  return (w) => (members, targets, sequence, pressure) => {
+    const seen = reference?.rowsOf(members);
+    const head = w.get(arch.head);
+    return (rows) =>
+      loss.of(
+        { rows, targets, sequence, pressure, head, reference: seen } satisfies RowContext,
+        options,
+      );
+  };
 }
 
-async function companionsOf(
-  {
+const selecting = (
+  input: PrepareInput,
+  own: () => Promise<number[][]>,
+  lossOf: LossesOf,
+): SelectInput => {
+  const { arch, params, weights, windows, tokens, seed, signal, onProgress, settings } = input;
+  const { fraction, per, rank, ridge } = settings;
+  return {
     arch,
+    params,
     weights,
-    settings,
     windows,
     tokens,
-    retainWindows,
-    alternatives,
+    eligible: eligibleParameters(arch, settings.scope, settings),
+    lossOf: (members) => lossAt(lossOf, windows, tokens, members),
+    selfTexts: own,
+    fraction,
+    per,
+    rank,
+    ridge,
     seed,
     signal,
-  }: PrepareInput,
-  own: () => Promise<number[][]>,
+    onProgress,
+  };
+};
+
+async function companionsOf(
+  { arch, weights, settings, windows, tokens, alternatives, seed, signal }: PrepareInput,
+  retained: () => Promise<readonly Window[]>,
   head: () => Tensor,
 ): Promise<Companions | undefined> {
   const { companion, alpha, beta } = settings;
@@ -180,8 +179,7 @@ async function companionsOf(
       signal,
     });
   }
-  const retained = retainWindows ?? (await own()).map(wholeWindow);
-  return makeRetain(arch, weights, retained, { term: companion, alpha, seed, signal });
+  return makeRetain(arch, weights, await retained(), { term: companion, alpha, seed, signal });
 }
 
 async function makeWriter(
@@ -211,7 +209,7 @@ async function makeWriter(
 }
 
 function lossAt(
-  lossOf: Prepared["lossOf"],
+  lossOf: LossesOf,
   windows: readonly Window[],
   tokens: readonly (readonly number[])[],
   members: readonly number[],
@@ -224,31 +222,4 @@ function lossAt(
     sequence,
     sequence.map(() => NO_PRESSURE),
   );
-}
-
-/** Combinations that would silently do something else than they say. */
-export function checkSettings({ select, project, per, scope }: MethodSettings): void {
-  const { kind } = selectorNamed(select);
-  if (kind === "directions" && project === "self") {
-    throw inputError(
-      "--project self: expected a selector of weights, got directions, which are contrasted with the model's own text already",
-      {
-        wayOut: "leave out --project, or take --select dense",
-      },
-    );
-  }
-  if (kind === "directions" && scope !== "linear" && scope !== "mlp" && scope !== "attention") {
-    throw inputError(
-      `--scope ${scope}: expected linear, mlp or attention with --select ${select}: only linear layers have directions`,
-      { wayOut: "leave out --scope" },
-    );
-  }
-  if (project === "self" && select !== "dense") {
-    throw inputError(
-      `--project self: expected --select dense, got --select ${select} --per ${per}: a mask over single weights and a projection undo one another`,
-      {
-        wayOut: "leave out --project or --select",
-      },
-    );
-  }
 }

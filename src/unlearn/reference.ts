@@ -30,8 +30,8 @@ import { naturalOf, naturalRows, sharpenings, type NaturalOf } from "./natural.t
 
 export type Reference = {
   /** θ0's view of the trained rows of these windows (indices into the forget windows), in that order. */
-  rowsOf(members: readonly number[]): ReferenceRows;
-  dispose(): void;
+  readonly rowsOf: (members: readonly number[]) => ReferenceRows;
+  readonly dispose: () => void;
 };
 
 type Options = {

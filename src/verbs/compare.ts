@@ -4,7 +4,7 @@ import { inputError } from "../base/errors.ts";
 import { resolveFlags, type Options, type Values } from "../base/flags.ts";
 import type { CompareResult, CompareRow, EraseResult } from "../eval/index.ts";
 import { openModel, readAllTexts, sha256 } from "../io/index.ts";
-import { methodNamed } from "../unlearn/methods/index.ts";
+import { methodNamed, retainTerm } from "../unlearn/methods/index.ts";
 import { runCell, type CellOutcome, type ErasePlan } from "./cell.ts";
 import { settingsOf } from "./erase-settings.ts";
 import { COMPARE, ERASE } from "./flags.ts";
@@ -109,12 +109,12 @@ const OWN = new Set(["methods", "seeds", "cache", "run", "resume"]);
 
 /** The flags of one method's erase; retain and alternative text go to the methods that take it. */
 function flagsFor(method: string, values: CompareValues): ErasePlan {
-  const { companion } = methodNamed(method).settings;
+  const { settings } = methodNamed(method);
   const takes = (key: string) =>
     key === "retain"
-      ? companion === "nll" || companion === "kl"
+      ? retainTerm(settings) === "needed"
       : key === "alternative"
-        ? companion === "dpo"
+        ? settings.companion === "dpo"
         : !OWN.has(key);
   const shared = Object.entries(values).filter(
     (entry): entry is [string, string | number] => entry[1] !== undefined && takes(entry[0]),

@@ -19,6 +19,7 @@ export const METHOD_NAMES = [
   "wga",
   "satimp",
   "pdu",
+  "task_arithmetic",
 ] as const;
 export const SELECTOR_NAMES = [
   "contrastive",
@@ -216,7 +217,7 @@ export const ERASE = {
     help: "share of the blocks, from the first on, that stay as they are",
   },
   optimiser: { kind: "choice", of: ["adamw", "sgd"], help: "how a step is made of a gradient" },
-  lr: { kind: "number", min: 0, max: 1, help: "learning rate" },
+  lr: { kind: "number", min: 0, max: 1, help: "learning rate, or the notch of a dial" },
   epochs: { kind: "integer", min: 1, max: 10_000, help: "most epochs: each ends in a measurement" },
   passes: {
     kind: "integer",
@@ -233,6 +234,13 @@ export const ERASE = {
     max: 1,
     help: "label_smoothing: share spread over all tokens",
   },
+  tunePasses: {
+    kind: "integer",
+    min: 1,
+    max: 10_000,
+    help: "task_arithmetic: passes over the texts of the fine-tuning that is subtracted",
+  },
+  tuneLr: { kind: "number", min: 0, max: 1, help: "task_arithmetic: its learning rate" },
   target: {
     kind: "text",
     help: "reference, unseen, natural, or ma=0.35,nll=2.8 (default: the first available)",

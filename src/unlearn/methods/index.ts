@@ -14,7 +14,8 @@ import { npo } from "./npo.ts";
 import { pdu } from "./pdu.ts";
 import { satimp } from "./satimp.ts";
 import { simnpo } from "./simnpo.ts";
-import type { Method } from "./types.ts";
+import { taskArithmetic } from "./task_arithmetic.ts";
+import type { Method, MethodSettings } from "./types.ts";
 import { undial } from "./undial.ts";
 import { wga } from "./wga.ts";
 
@@ -35,12 +36,19 @@ export const METHODS = {
   wga,
   satimp,
   pdu,
+  task_arithmetic: taskArithmetic,
 } satisfies Record<string, Method>;
 export type MethodName = keyof typeof METHODS;
 
 export function methodNamed(name: string): Method {
   if (!Object.hasOwn(METHODS, name)) throw unknownName("method", name, Object.keys(METHODS));
   return METHODS[name as MethodName];
+}
+
+/** Whether a method works with text to keep: it cannot do without, it takes it where it is given, or it has no use for it. */
+export function retainTerm({ companion, dial }: MethodSettings): "needed" | "taken" | "refused" {
+  if (companion === "nll" || companion === "kl") return "needed";
+  return companion === "dpo" || dial !== "none" ? "refused" : "taken";
 }
 
 export type { Method, MethodSettings } from "./types.ts";

@@ -1,5 +1,6 @@
 /** @file A method is a loss, a selector and the settings they were found to work with; flags override any of them. */
 import { LOSS_DEFAULTS, type LossName } from "../losses/index.ts";
+import type { DialName } from "../dials/index.ts";
 import type { OptimiserName } from "../optimiser.ts";
 import type { Positions } from "../rows.ts";
 import type { CompanionName } from "../companions.ts";
@@ -32,6 +33,11 @@ export type MethodSettings = {
   /** What joins every step, and the weight α of retain text. */
   readonly companion: CompanionName;
   readonly alpha: number;
+  /** What is turned up in place of training, where anything is: `lr` is a notch, `epochs` the most notches. */
+  readonly dial: DialName | "none";
+  /** Task arithmetic: passes over the forget set, and learning rate, of the fine-tuning whose vector is subtracted. */
+  readonly tunePasses: number;
+  readonly tuneLr: number;
 };
 
 export type Method = {
@@ -60,4 +66,7 @@ export const COMMON = {
   ...LOSS_DEFAULTS,
   companion: "none",
   alpha: 1,
+  dial: "none",
+  tunePasses: 10,
+  tuneLr: 1e-5,
 } as const satisfies Partial<MethodSettings>;

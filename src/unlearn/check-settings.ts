@@ -1,0 +1,31 @@
+/** @file Settings that contradict each other. */
+import { inputError } from "../base/errors.ts";
+import type { MethodSettings } from "./methods/index.ts";
+import { selectorNamed } from "./select/index.ts";
+
+/** Combinations that would silently do something else than they say. */
+export function checkSettings({ select, project, per, scope }: MethodSettings): void {
+  const { kind } = selectorNamed(select);
+  if (kind === "directions" && project === "self") {
+    throw inputError(
+      "--project self: expected a selector of weights, got directions, which are contrasted with the model's own text already",
+      {
+        wayOut: "leave out --project, or take --select dense",
+      },
+    );
+  }
+  if (kind === "directions" && scope !== "linear" && scope !== "mlp" && scope !== "attention") {
+    throw inputError(
+      `--scope ${scope}: expected linear, mlp or attention with --select ${select}: only linear layers have directions`,
+      { wayOut: "leave out --scope" },
+    );
+  }
+  if (project === "self" && select !== "dense") {
+    throw inputError(
+      `--project self: expected --select dense, got --select ${select} --per ${per}: a mask over single weights and a projection undo one another`,
+      {
+        wayOut: "leave out --project or --select",
+      },
+    );
+  }
+}

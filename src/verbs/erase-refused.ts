@@ -1,0 +1,114 @@
+/** @file What erase refuses before the work: flags that would change nothing, flags that need others beside them. */
+import { flagName } from "../base/flags.ts";
+import { inputError } from "../base/errors.ts";
+import { LOSSES } from "../unlearn/losses/index.ts";
+import { retainTerm, type MethodSettings } from "../unlearn/methods/index.ts";
+import { selectorNamed } from "../unlearn/select/index.ts";
+import type { EraseValues } from "./erase.ts";
+
+/** Flags that not every method reads, and which do. */
+const READ_BY = {
+  beta: (s) => s.companion === "dpo" || readsOption(s, "beta"),
+  gamma: (s) => readsOption(s, "gamma"),
+  smoothing: (s) => readsOption(s, "smoothing"),
+  tunePasses: (s) => s.dial === "task_arithmetic",
+  tuneLr: (s) => s.dial === "task_arithmetic",
+  passes: (s) => s.dial === "none",
+  batch: (s) => s.dial === "none" || s.dial === "task_arithmetic",
+  optimiser: (s) => s.dial === "none",
+} as const satisfies Record<string, (s: MethodSettings) => boolean>;
+
+/** Those of them that most methods read: not named as a method's own. */
+const USUAL: readonly string[] = ["passes", "batch", "optimiser"];
+
+const readsOption = (s: MethodSettings, key: "beta" | "gamma" | "smoothing"): boolean =>
+  s.companion !== "dpo" && (LOSSES[s.loss].options as readonly string[]).includes(key);
+
+/** Throws for the first flag of `given` (keys) that this method does not read, or that lacks what it needs. */
+export function refuseUnused(
+  values: EraseValues,
+  settings: MethodSettings,
+  given: readonly string[],
+): void {
+  refuseOptions(values, settings, given);
+  refuseText(values, settings, given);
+  refuseSelection(settings, given);
+}
+
+function refuseOptions(
+  { method }: EraseValues,
+  settings: MethodSettings,
+  given: readonly string[],
+): void {
+  const rows = Object.entries(READ_BY);
+  const odd = rows.find(([key, reads]) => given.includes(key) && !reads(settings))?.[0];
+  if (odd !== undefined) {
+    const own = rows.filter(([key, reads]) => !USUAL.includes(key) && reads(settings));
+    const known = own.map(([key]) => flagName(key)).join(", ") || "none of its own";
+    throw inputError(
+      `${flagName(odd)}: expected an option of ${method} (${known}), got one that it does not have`,
+      { wayOut: `leave out ${flagName(odd)}, or take a method that has it: unrecite ls methods` },
+    );
+  }
+  if (
+    settings.beta === 0 &&
+    (settings.loss === "npo" || settings.loss === "simnpo" || settings.companion === "dpo")
+  ) {
+    throw inputError(`--beta: expected more than 0 with ${method}, got 0`, {
+      wayOut: "its limit at 0 is --method ga",
+    });
+  }
+}
+
+function refuseText(
+  { method, alternative, retain }: EraseValues,
+  settings: MethodSettings,
+  given: readonly string[],
+): void {
+  if ((settings.companion === "dpo") !== (alternative !== undefined)) {
+    throw settings.companion === "dpo"
+      ? inputError(`--method ${method}: expected --alternative FILE, got none`, {
+          wayOut: "with a text for the id of each text to forget, to be said instead",
+        })
+      : inputError(`--alternative: expected --method dpo, got --method ${method}`, {
+          wayOut: "leave out --alternative, or take --method dpo",
+        });
+  }
+  const retained = retainTerm(settings);
+  if (retained === "refused" && retain !== undefined) {
+    throw inputError(`--retain: expected a method that takes retain text, got --method ${method}`, {
+      wayOut:
+        settings.companion === "dpo"
+          ? "leave out --retain: dpo says the alternative texts instead"
+          : "leave out --retain, or take another method: unrecite ls methods",
+    });
+  }
+  if (retained === "needed" && retain === undefined) {
+    throw inputError(`--method ${method}: expected --retain FILE or --retain self, got none`, {
+      wayOut: "with self, the model's own samples serve as retain text",
+    });
+  }
+  if (given.includes("alpha") && settings.dial !== "none") {
+    throw inputError(`--alpha: expected a method with a retain term, got --method ${method}`, {
+      wayOut: "leave out --alpha: --lr is the notch of what is turned up",
+    });
+  }
+  if (given.includes("alpha") && retain === undefined) {
+    throw inputError("--alpha: expected --retain beside it, got none", {
+      wayOut: "add --retain FILE or --retain self, or leave out --alpha",
+    });
+  }
+}
+
+function refuseSelection({ select }: MethodSettings, given: readonly string[]): void {
+  const { kind, name } = selectorNamed(select);
+  const idle = [
+    ...(kind === "directions" ? ["fraction", "per"] : ["rank"]),
+    ...(name === "dense" ? ["fraction", "per"] : []),
+  ].find((key) => given.includes(key));
+  if (idle === undefined) return;
+  throw inputError(
+    `${flagName(idle)}: expected a --select that reads it, got --select ${name}, which does not`,
+    { wayOut: `leave out ${flagName(idle)}, or take another --select: unrecite ls selectors` },
+  );
+}
