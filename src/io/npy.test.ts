@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { messageFrom, npyBytes, temporaryFolder } from "../../tests/io-fixtures.ts";
+import { readBenchmark } from "./text-tokens.ts";
 import { readAllTexts } from "./texts.ts";
 
 const { folder, put } = temporaryFolder();
@@ -34,6 +36,24 @@ test("a benchmark folder gives prefix and suffix, joined", async () => {
     /^bench: expected one split, got 2 .*\n {2}→ name one: bench\/train or bench\/val$/,
   );
   assert.deepEqual(await readAllTexts(join(folder, "bench/train")), expected);
+});
+
+test("both files of a benchmark are closed, at the end and when reading stops early", async () => {
+  put("two/train_prefix.npy", npyBytes("<u2", [2, 2], Uint16Array.of(1, 2, 3, 4)));
+  put("two/train_suffix.npy", npyBytes("<u2", [2, 1], Uint16Array.of(5, 6)));
+  const stem = join(folder, "two/train");
+  const open = () =>
+    readdirSync("/proc/self/fd").filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).startsWith(stem);
+      } catch {
+        return false; // the descriptor of the listing itself
+      }
+    });
+  for await (const { row } of readBenchmark(stem)) assert.equal(open().length, 2, `row ${row}`);
+  assert.deepEqual(open(), []);
+  for await (const { row } of readBenchmark(stem)) if (row === 0) break;
+  assert.deepEqual(open(), []);
 });
 
 const good = npyBytes("<u2", [2, 3], new Uint16Array(6));

@@ -48,10 +48,14 @@ export async function* readBenchmark(stem: string): TextRecords {
   }
   const suffixes = suffix.read()[Symbol.asyncIterator]();
   let row = 0;
-  for await (const ids of prefix.read()) {
-    const next = await suffixes.next();
-    if (next.done === true) return;
-    yield tokenRecord([...ids, ...next.value], { name: stem, row: row++ });
+  try {
+    for await (const ids of prefix.read()) {
+      const next = await suffixes.next();
+      if (next.done === true) return;
+      yield tokenRecord([...ids, ...next.value], { name: stem, row: row++ });
+    }
+  } finally {
+    await suffixes.return?.(); // it stands before its end: its file is still open
   }
 }
 
