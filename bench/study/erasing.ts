@@ -1,0 +1,206 @@
+/**
+ * @file Erases with the product's own loop up to equal forgetting (METHOD.md section 5): the first point at which the set is known no
+ * better than by the oracle, in accuracy and in likelihood. What is hopeless ends early and is a result too.
+ */
+import { resolveFlags } from "../../src/base/flags.ts";
+import { summarise, tokenStats, type Window } from "../../src/eval/index.ts";
+import { generate, plainWeights, type Model } from "../../src/models/index.ts";
+import { eraseLoop, type LoopEvent, type Measure } from "../../src/unlearn/erase-loop.ts";
+import { levelsOf, meanLevel, type Goal, type Level } from "../../src/unlearn/level.ts";
+import type { MethodSettings } from "../../src/unlearn/methods/index.ts";
+import { prepare, type Prepared } from "../../src/unlearn/prepare.ts";
+import { trainedTokens } from "../../src/unlearn/rows.ts";
+import { settingsOf } from "../../src/verbs/erase-settings.ts";
+import { ERASE } from "../../src/verbs/flags.ts";
+import type { TextSet } from "../../src/verbs/sets.ts";
+import type { RecipeFlags } from "./recipes.ts";
+
+const PASSES = 80; // over the forget set, at most, whatever is measured how often
+const COLLAPSED = 3; // x held-out perplexity at the start
+/** A method that after this share of its passes has come less than the second of the way is stuck. */
+const [STUCK_AFTER, STUCK_BELOW] = [1 / 3, 0.1];
+
+export type Status = "reached" | "not reached" | "collapsed" | "stuck";
+
+export type Erased = {
+  readonly status: Status;
+  readonly settings: MethodSettings;
+  readonly prepared: Prepared;
+  readonly epochs: number;
+  readonly steps: number;
+  /** Largest norm of a step's gradient over the smallest; null where no gradient was made. */
+  readonly gradientRange: number | null;
+  /** After each epoch: nll and accuracy of the forget set, held-out perplexity relative to the start. */
+  readonly course: readonly (readonly [nll: number, accuracy: number, perplexity: number])[];
+};
+
+export type ErasingInput = {
+  readonly model: Model;
+  readonly original: Model;
+  readonly forget: TextSet;
+  readonly heldout: TextSet;
+  /** Levels of the forget set under the oracle, one a text. */
+  readonly oracle: readonly Level[];
+  readonly flags: RecipeFlags;
+  readonly factor: number;
+  readonly seed: number;
+  readonly say: (line: string) => void;
+};
+
+class Ended extends Error {
+  readonly status: Status;
+  constructor(status: Status) {
+    super(status);
+    this.status = status;
+  }
+}
+
+export async function eraseEqually(input: ErasingInput): Promise<Erased> {
+  const { model, forget, oracle, seed, say } = input;
+  const settings = settingsFor(input);
+  const windows = forget.windows;
+  const tokens = windows.map((w) => trainedTokens(w, settings.positions));
+  const goal: Goal = {
+    from: "reference",
+    perText: oracle.map(() => ({ accuracy: 1, nll: 0 })), // the mean alone decides
+    mean: meanLevel(oracle),
+    own: oracle,
+  };
+  const { bosId, eosId, addsBos } = model.tokenizer;
+  const prepared = await prepare({
+    arch: model.arch,
+    params: model.params,
+    weights: model.weights,
+    settings,
+    windows,
+    tokens,
+    goal,
+    alternatives:
+      settings.companion === "dpo" ? await insteadOf(input.original, windows) : undefined,
+    seed,
+    bos: addsBos ? (bosId ?? undefined) : undefined,
+    start: bosId ?? eosId ?? 0,
+  });
+  const course: [number, number, number][] = [];
+  const norms: number[] = [];
+  const tally = { epochs: 0, steps: 0 };
+  let start: Measure | undefined;
+  const plain = measurer(input, prepared);
+  const measure = async () => {
+    const now = await plain();
+    start ??= now;
+    const progress = progressOf(now, start, goal);
+    if (now.perplexity > COLLAPSED * start.perplexity) throw new Ended("collapsed");
+    if (tally.epochs >= settings.epochs * STUCK_AFTER && progress < STUCK_BELOW) {
+      throw new Ended("stuck");
+    }
+    return now;
+  };
+  const onEvent = (event: LoopEvent) => {
+    if (event.type === "step") {
+      tally.steps = event.step;
+      if (Number.isFinite(event.gradNorm)) norms.push(event.gradNorm);
+    } else if (event.type === "epoch") {
+      tally.epochs = event.epoch;
+      const { suffix_nll: nll, memorization_accuracy: accuracy } = event;
+      const perplexity = event.perplexity / start!.perplexity;
+      course.push([nll, accuracy, perplexity]);
+      say(
+        `epoch ${event.epoch}: forget ${accuracy.toFixed(3)} / ${nll.toFixed(2)} (oracle ${goal.mean.accuracy.toFixed(3)} / ${goal.mean.nll.toFixed(2)}), perplexity x ${perplexity.toFixed(3)}`,
+      );
+    }
+  };
+  const status = await loop({ ...input, settings, prepared, tokens, goal, measure, onEvent });
+  return {
+    status,
+    settings,
+    prepared,
+    ...tally,
+    gradientRange: norms.length === 0 ? null : Math.max(...norms) / Math.min(...norms),
+    course,
+  };
+}
+
+type LoopParts = ErasingInput & {
+  settings: MethodSettings;
+  prepared: Prepared;
+  tokens: readonly (readonly number[])[];
+  goal: Goal;
+  measure: () => Promise<Measure>;
+  onEvent: (event: LoopEvent) => void;
+};
+
+async function loop(parts: LoopParts): Promise<Status> {
+  const { model, forget, settings, prepared, tokens, goal, measure, onEvent, seed } = parts;
+  const { lr, warmup, epochs, passes, batch } = settings;
+  try {
+    const outcome = await eraseLoop({
+      ...prepared,
+      arch: model.arch,
+      windows: forget.windows,
+      tokens,
+      texts: forget.ids.length,
+      goal,
+      measure,
+      budget: Infinity,
+      lr,
+      warmup,
+      epochs,
+      passes,
+      batch,
+      seed,
+      onEvent,
+    });
+    return outcome.status === "erased" ? "reached" : "not reached";
+  } catch (error) {
+    if (error instanceof Ended) return error.status;
+    if (error instanceof Error && error.name === "DivergedError") return "collapsed";
+    throw error;
+  }
+}
+
+/** The recipe as `erase` would resolve it; measured at least every second pass, and all given the same number of passes. */
+function settingsFor({ flags, factor }: ErasingInput): MethodSettings {
+  const given = { model: "-", forget: "-", ...flags };
+  const { values } = resolveFlags(ERASE, {
+    ...given,
+    ...(flags["method"] === "dpo" && { alternative: "-" }),
+  });
+  const settings = settingsOf(values, { hasSpans: false });
+  const passes = Math.max(2, settings.passes);
+  return { ...settings, lr: settings.lr * factor, passes, epochs: Math.ceil(PASSES / passes) };
+}
+
+function measurer({ model, forget, heldout }: ErasingInput, prepared: Prepared) {
+  const textOf = forget.windows.map((w) => w.text);
+  return async (): Promise<Measure> => {
+    const w = prepared.writer.trainable.weights;
+    const stats = await tokenStats(model.arch, w, forget.windows);
+    const held = await tokenStats(model.arch, w, heldout.windows, { spread: false });
+    const entropies = stats.flatMap((s) => [...s.entropy]);
+    return {
+      levels: levelsOf(stats, textOf, forget.ids.length),
+      perplexity: summarise("perplexity", [], held, "heldout").value,
+      recited: stats.filter((s) => s.correct.every((c) => c === 1)).length,
+      entropy: entropies.reduce((a, b) => a + b, 0) / entropies.length,
+    };
+  };
+}
+
+/** How much of the way in likelihood is done. */
+function progressOf(now: Measure, start: Measure, goal: Goal): number {
+  const from = meanLevel(start.levels).nll;
+  return (meanLevel(now.levels).nll - from) / (goal.mean.nll - from);
+}
+
+/** What the model before injection says after each prefix, for methods that want something to say instead. */
+async function insteadOf(original: Model, windows: readonly Window[]): Promise<Window[]> {
+  const weights = plainWeights(original.arch, original.params);
+  const prefixes = windows.map((w) => w.ids.slice(0, w.suffixStart));
+  const longest = Math.max(...windows.map((w) => w.ids.length - w.suffixStart));
+  const said = await generate(original.arch, weights, prefixes, { maxTokens: longest });
+  return windows.map((w, i) => ({
+    ...w,
+    ids: [...prefixes[i]!, ...said[i]!.slice(0, w.ids.length - w.suffixStart)],
+  }));
+}

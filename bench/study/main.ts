@@ -1,0 +1,186 @@
+/**
+ * @file `npm run study -- --stage a|b|c [--budget 120m] [--jobs N] [--only NAME,…] [--device D] [--threads N] [--draws N]
+ * [--lambada N] [--refresh] [--table]`: runs the cells that are not there yet, each in a process of its own, until the budget is
+ * used up, and prints the tables. `--refresh` also runs those of another version of the code, once no other is missing.
+ */
+import { spawn } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { inputError, unknownName } from "../../src/base/errors.ts";
+import { packageRoot } from "../../src/setup/paths.mjs";
+import { runCell, runLandmarks, type Where } from "./cell.ts";
+import { RECIPES, stageA, stageB, stageC, type Plan } from "./recipes.ts";
+import { nameOf, type TargetSpec } from "./sets.ts";
+import { cellPath, codeHash, landmarkPath, LANDMARKS, readCell, type Cell } from "./store.ts";
+import { better, tablesOf } from "./table.ts";
+import { makeTarget } from "./target.ts";
+
+const CHOSEN = 4; // recipes that go on to stage b, besides the forms of emso
+const DEAREST = 1.2; // x perplexity
+
+const { values } = parseArgs({
+  options: {
+    stage: { type: "string", default: "a" },
+    budget: { type: "string", default: "120m" },
+    jobs: { type: "string", default: "1" },
+    only: { type: "string" },
+    device: { type: "string", default: "auto" },
+    threads: { type: "string" },
+    draws: { type: "string" },
+    lambada: { type: "string" },
+    refresh: { type: "boolean", default: false },
+    table: { type: "boolean", default: false },
+    alone: { type: "string" },
+  },
+});
+
+const positive = (flag: string, text: string): number => {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw inputError(`--${flag}: expected a whole number above 0, got "${text}"`, {
+    wayOut: "see the head of bench/study/main.ts",
+  });
+};
+
+function seconds(text: string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(s|m|h)$/.exec(text) ?? [];
+  if (amount !== undefined) {
+    return Number(amount) * { s: 1, m: 60, h: 3600 }[unit as "s" | "m" | "h"];
+  }
+  throw inputError(`--budget: expected a time such as 90s, 120m or 8h, got "${text}"`, {
+    wayOut: "the study goes on where it stopped when it is run again",
+  });
+}
+
+function plansOf(stage: string): Plan[] {
+  const all =
+    stage === "a"
+      ? stageA()
+      : stage === "b"
+        ? stageB(chosen())
+        : stage === "c"
+          ? stageC(chosen())
+          : undefined;
+  if (all === undefined) throw unknownName("stage", stage, ["a", "b", "c"]);
+  const only = values.only?.split(",");
+  for (const name of only ?? []) {
+    if (!RECIPES.some((r) => r.name === name)) {
+      throw unknownName(
+        "recipe",
+        name,
+        RECIPES.map((r) => r.name),
+      );
+    }
+  }
+  return only === undefined ? all : all.filter((p) => only.includes(p.recipe.name));
+}
+
+/** The forms of emso and the best four others of stage a, each at its better rate. */
+function chosen(): Pick<Plan, "recipe" | "factor">[] {
+  const reached = stageA()
+    .flatMap((plan) => {
+      const cell = readCell(cellPath(plan));
+      return cell?.status === "reached" ? [{ plan, cell }] : [];
+    })
+    .filter(({ plan, cell }) => {
+      const before = readCell(landmarkPath(plan.target, "target"))?.figures?.perplexity;
+      return before !== undefined && cell.figures!.perplexity <= DEAREST * before;
+    })
+    .sort((a, b) => better(a.cell, b.cell));
+  if (reached.length === 0) {
+    throw inputError("--stage: expected results of stage a to choose from, got none", {
+      wayOut: "run: npm run study -- --stage a",
+    });
+  }
+  const best = reached.filter(
+    ({ plan }, i) => reached.findIndex((x) => x.plan.recipe === plan.recipe) === i,
+  );
+  const forms = best.filter(({ plan }) => plan.recipe.name.startsWith("emso"));
+  const others = best.filter((x) => !forms.includes(x)).slice(0, CHOSEN);
+  return [...forms, ...others].map(({ plan }) => plan);
+}
+
+const where = (): Where => ({
+  work: join(packageRoot(), "runs", "study"),
+  device: values.device,
+  threads:
+    values.threads === undefined
+      ? Math.max(1, Math.floor(availableParallelism() / positive("jobs", values.jobs)))
+      : positive("threads", values.threads),
+  draws: positive("draws", values.draws ?? (values.stage === "a" ? "10" : "100")),
+  lambada: positive("lambada", values.lambada ?? (values.stage === "a" ? "100" : "1000")),
+});
+
+/** Runs a part of the study in a process of its own, so that peak memory is its own and a crash is one cell's. */
+function alone(part: string, payload: unknown): Promise<number | null> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(
+      process.execPath,
+      [
+        "--import",
+        "tsx",
+        fileURLToPath(import.meta.url),
+        "--alone",
+        JSON.stringify({ part, payload, where: where() }),
+      ],
+      { stdio: "inherit" },
+    );
+    child.on("error", reject);
+    child.on("close", resolve);
+  });
+}
+
+type Alone = { part: string; payload: unknown; where: Where };
+
+async function runAlone({ part, payload, where: at }: Alone): Promise<void> {
+  if (part === "target") {
+    const spec = payload as TargetSpec;
+    await makeTarget(at.work, spec, (line) => console.error(`${nameOf(spec)} ${line}`));
+    if (LANDMARKS.some((l) => readCell(landmarkPath(spec, l)) === undefined)) {
+      await runLandmarks(spec, at);
+    }
+    return;
+  }
+  const plan = payload as Plan;
+  const label = `${nameOf(plan.target)} ${plan.recipe.name}@${plan.factor.toPrecision(2)}`;
+  const cell: Cell = await runCell(plan, at, (line) => console.error(`${label}: ${line}`));
+  console.error(
+    `${label}: ${cell.status}${cell.error === null ? "" : `: ${cell.error}`}, ${cell.seconds.toFixed(0)} s`,
+  );
+}
+
+async function study(): Promise<void> {
+  const began = performance.now();
+  const budget = seconds(values.budget);
+  const left = () => budget - (performance.now() - began) / 1000;
+  const plans = plansOf(values.stage);
+  const code = codeHash();
+  const missing = plans.filter((p) => readCell(cellPath(p)) === undefined);
+  const stale = values.refresh
+    ? plans.filter((p) => (readCell(cellPath(p))?.code ?? code) !== code)
+    : [];
+  const queue = [...missing, ...stale];
+  const ready = new Map<string, Promise<number | null>>();
+  const prepared = (spec: TargetSpec) => {
+    const made = ready.get(nameOf(spec)) ?? alone("target", spec);
+    ready.set(nameOf(spec), made);
+    return made;
+  };
+  const worker = async () => {
+    while (left() > 0) {
+      const plan = queue.shift();
+      if (plan === undefined) return;
+      if ((await prepared(plan.target)) !== 0) return;
+      if (left() > 0) await alone("cell", plan);
+    }
+  };
+  if (!values.table) {
+    await Promise.all(Array.from({ length: positive("jobs", values.jobs) }, worker));
+  }
+  console.log(tablesOf(plans));
+}
+
+if (values.alone !== undefined) await runAlone(JSON.parse(values.alone) as Alone);
+else await study();

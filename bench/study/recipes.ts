@@ -1,0 +1,120 @@
+/**
+ * @file What the study compares: recipes are flags of `erase`, so that whatever is found here can be typed. Stage a: every method
+ * and selector; what each loss makes of the same directions; what each selector makes of the same loss.
+ */
+import { METHOD_NAMES, SELECTOR_NAMES } from "../../src/verbs/flags.ts";
+import type { TargetSpec } from "./sets.ts";
+
+export type RecipeFlags = Readonly<Record<string, string | number>>;
+export type Recipe = { readonly name: string; readonly flags: RecipeFlags };
+
+/** Factors on a method's own learning rate: the same grid for all. */
+export type Plan = {
+  readonly target: TargetSpec;
+  readonly recipe: Recipe;
+  readonly factor: number;
+  readonly seed: number;
+};
+
+/** Methods that train on retain text get the model's own samples: no other data, as for the default. */
+const RETAIN: ReadonlySet<string> = new Set([
+  "graddiff",
+  "kl",
+  "rmu",
+  "ssd",
+  "spul",
+  "balanced_subnet",
+]);
+
+const own = (method: string): Recipe => ({
+  name: method,
+  flags: { method, ...(RETAIN.has(method) && { retain: "self" }) },
+});
+
+/** The directions of the default under another loss: what the loss adds, and what the selection. */
+const directed = (method: string): Recipe => ({
+  name: `${method}+directions`,
+  flags: {
+    method,
+    select: "directions",
+    scope: "linear",
+    frozen: 0.5,
+    lr: 5e-5,
+    passes: 4,
+  },
+});
+
+/** The entropy loss on a twentieth of the weights, chosen by another rule. */
+const selected = (select: string): Recipe => ({
+  name: `em+${select}`,
+  flags: { method: "emso-paper", select },
+});
+
+const WEIGHT_SELECTORS = SELECTOR_NAMES.filter(
+  (s) => s !== "contrastive" && s !== "dense" && !s.startsWith("directions"),
+);
+
+export const RECIPES: readonly Recipe[] = [
+  ...METHOD_NAMES.map(own),
+  ...["em", "ga", "npo", "undial"].map(directed),
+  {
+    name: "emso+dense",
+    flags: { method: "emso", select: "dense", scope: "linear", frozen: 0, lr: 2e-5 },
+  },
+  { name: "emso+all-layers", flags: { method: "emso", frozen: 0 } },
+  {
+    name: "emso+directions-gradient",
+    flags: { method: "emso", select: "directions-gradient", lr: 2e-4 },
+  },
+  { name: "em+projected", flags: { method: "em", scope: "linear", project: "self", lr: 2e-4 } },
+  { name: "em+sgd", flags: { method: "emso-paper", optimiser: "sgd", lr: 0.05 } },
+  {
+    name: "em+random+sgd",
+    flags: { method: "emso-paper", select: "random", optimiser: "sgd", lr: 0.05 },
+  },
+  ...WEIGHT_SELECTORS.map(selected),
+  { name: "em+rows", flags: { method: "emso-paper", per: "row" } },
+];
+
+const SMALL: TargetSpec = { texts: 32, tokens: 64, seed: 0 };
+
+/** Stage a: one seed, two learning rates each. */
+export const stageA = (): Plan[] =>
+  [1, 1 / 3].flatMap((factor) =>
+    RECIPES.map((recipe) => ({ target: SMALL, recipe, factor, seed: 0 })),
+  );
+
+/** Families and seeds that nothing was tuned on, and set sizes. */
+const FRESH: readonly TargetSpec[] = [
+  { texts: 32, tokens: 64, seed: 1 },
+  { texts: 32, tokens: 64, seed: 2 },
+  { texts: 8, tokens: 64, seed: 1 },
+  { texts: 128, tokens: 64, seed: 1 },
+];
+const WINDOW = [0.1, 0.3, 1, 3, 10];
+
+/** Stage b: the chosen recipes at their better rate on fresh families, and their window of learning rates on the first. */
+export const stageB = (chosen: readonly { recipe: Recipe; factor: number }[]): Plan[] => [
+  ...FRESH.flatMap((target) =>
+    chosen.map(({ recipe, factor }) => ({ target, recipe, factor, seed: target.seed })),
+  ),
+  ...chosen.flatMap(({ recipe, factor }) =>
+    WINDOW.filter((x) => x !== 1).map((x) => ({
+      target: SMALL,
+      recipe,
+      factor: factor * x,
+      seed: 0,
+    })),
+  ),
+];
+
+/** Stage c: long texts, a large set; where a GPU or a night is at hand. */
+export const stageC = (chosen: readonly { recipe: Recipe; factor: number }[]): Plan[] =>
+  (
+    [
+      { texts: 256, tokens: 100, seed: 1 },
+      { texts: 1024, tokens: 64, seed: 1 },
+    ] satisfies TargetSpec[]
+  ).flatMap((target) =>
+    chosen.map(({ recipe, factor }) => ({ target, recipe, factor, seed: target.seed })),
+  );

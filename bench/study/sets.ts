@@ -1,0 +1,55 @@
+/**
+ * @file The texts of one target: rows of lm-extraction-benchmark, one a family, as forget, kept and unseen set, and WikiText as
+ * general text (mixed in while memorising) and held-out text (never trained on).
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { shuffled } from "../../src/base/random.ts";
+import { openModel, readAllTexts } from "../../src/io/index.ts";
+import { demoModelPath } from "../../src/setup/paths.mjs";
+import { dataFolder, familyRows, type Row } from "../families.ts";
+
+/** What a target is made of; another seed takes other families. */
+export type TargetSpec = {
+  /** Texts in each of forget, kept and unseen set. */
+  readonly texts: number;
+  /** Tokens of a text: half of them given, half scored. */
+  readonly tokens: number;
+  readonly seed: number;
+};
+
+const HELDOUT = 16; // passages of held-out text
+const HELDOUT_CHARACTERS = 800; // of each: the gate measures them every epoch
+
+export const nameOf = ({ texts, tokens, seed }: TargetSpec): string =>
+  `${texts}x${tokens}-s${seed}`;
+
+/** Writes forget, kept, unseen, recited (forget and kept), heldout and general as JSONL. */
+export async function writeSets(
+  folder: string,
+  { texts, tokens, seed }: TargetSpec,
+): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  const source = await openModel(demoModelPath());
+  const tokenizer = await source.tokenizer();
+  const rows = await familyRows(tokenizer, { count: 3 * texts, tokens, seed });
+  source.close();
+  const wiki = shuffled(
+    `wikitext ${seed}`,
+    await readAllTexts(join(dataFolder(), "text", "wikitext.csv")),
+  ).map((r) => ({ id: r.id, text: r.text! }));
+  const write = (name: string, list: readonly Row[]) =>
+    writeFileSync(
+      join(folder, `${name}.jsonl`),
+      list.map((t) => `${JSON.stringify(t)}\n`).join(""),
+    );
+  write("forget", rows.slice(0, texts));
+  write("kept", rows.slice(texts, 2 * texts));
+  write("unseen", rows.slice(2 * texts));
+  write("recited", rows.slice(0, 2 * texts));
+  write(
+    "heldout",
+    wiki.slice(0, HELDOUT).map(({ id, text }) => ({ id, text: text.slice(0, HELDOUT_CHARACTERS) })),
+  );
+  write("general", wiki.slice(HELDOUT));
+}

@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { before, test } from "node:test";
+import { tokenStats } from "../../src/eval/index.ts";
+import { memorize } from "../../src/index.ts";
+import { loadModel } from "../../src/models/index.ts";
+import { memory, tensor, tidy } from "../../src/torch/index.ts";
+import { levelsOf, meanLevel } from "../../src/unlearn/level.ts";
+import { HELDOUT_CUT, readSet } from "../../src/verbs/sets.ts";
+import { sentences, temporary, textsFile, tinyModel } from "../../tests/tiny.ts";
+import { divergence } from "./divergence.ts";
+import { eraseEqually } from "./erasing.ts";
+import { figuresOf } from "./figures.ts";
+import { rounded } from "./quantise.ts";
+import { longestShared } from "./sampling.ts";
+
+const folder = temporary();
+const at = (name: string) => join(folder, name);
+const CUT = { prefix: 12, suffix: 12 };
+const [forgetTexts, keptTexts] = [sentences("forget", 4, 24), sentences("kept", 4, 24)];
+const files = {
+  forget: textsFile(folder, "forget", forgetTexts),
+  kept: textsFile(folder, "kept", keptTexts),
+  recited: textsFile(folder, "recited", [...forgetTexts, ...keptTexts]),
+  unseen: textsFile(folder, "unseen", sentences("unseen", 4, 24)),
+  heldout: textsFile(folder, "heldout", sentences("held", 6, 48)),
+  general: textsFile(folder, "general", sentences("general", 24, 24)),
+};
+
+before(async () => {
+  mkdirSync(at("base"));
+  const model = await tinyModel(at("base"));
+  for (const [out, texts] of [
+    ["target", files.recited],
+    ["oracle", files.kept],
+  ] as const) {
+    await memorize({
+      model,
+      texts,
+      general: files.general,
+      out: at(out),
+      lr: 4e-3,
+      epochs: 400,
+      prefixTokens: CUT.prefix,
+      suffixTokens: CUT.suffix,
+    });
+  }
+});
+
+test("rounding to 3 levels a side: the largest of a group keeps its value, halves go away from zero", () => {
+  tidy(() => {
+    const weight = tensor([3, 1.4, -1.5, 0, 6, 0.9, -1, 5.1], { shape: [2, 4] });
+    // 3 bits: levels -3 … 3; steps of 1 in the first row, of 2 in the second
+    assert.deepEqual(
+      [...rounded(weight, 3, { group: 4 }).toFloats()],
+      [3, 1, -2, 0, 6, 0, -2, 6], // .9 / 2 = .45 → 0; -1 / 2 = -.5 → -1; 5.1 / 2 = 2.55 → 3
+    );
+  });
+});
+
+test("the longest run that two token lists share", () => {
+  assert.equal(longestShared([1, 2, 3, 4], [9, 2, 3, 9, 3, 4]), 2);
+  assert.equal(longestShared([5, 1, 2, 3], [1, 2, 3, 7]), 3);
+  assert.equal(longestShared([1, 2], [3]), 0);
+});
+
+/** Runs `fn` on target, original and the sets, and holds it to leaving no tensor. */
+async function withModels(
+  fn: (given: {
+    model: Awaited<ReturnType<typeof loadModel>>;
+    oracle: Awaited<ReturnType<typeof loadModel>>;
+    sets: Record<"forget" | "kept" | "unseen" | "heldout", Awaited<ReturnType<typeof readSet>>>;
+  }) => Promise<void>,
+): Promise<void> {
+  const live = memory().liveTensors;
+  const [model, oracle] = [await loadModel(at("target")), await loadModel(at("oracle"))];
+  try {
+    const read = (name: keyof typeof files, cut = CUT) => readSet(name, files[name], model, cut);
+    const sets = {
+      forget: await read("forget"),
+      kept: await read("kept"),
+      unseen: await read("unseen"),
+      heldout: await read("heldout", HELDOUT_CUT),
+    };
+    await fn({ model, oracle, sets });
+  } finally {
+    model.dispose();
+    oracle.dispose();
+  }
+  assert.equal(memory().liveTensors, live);
+}
+
+test("divergence is nothing from a model to itself and more on the texts that another forgot", async () => {
+  await withModels(({ model, oracle, sets }) => {
+    assert.equal(divergence(model, model, sets.forget.windows), 0);
+    const [forget, kept] = [sets.forget, sets.kept].map((s) =>
+      divergence(model, oracle, s.windows),
+    );
+    assert.ok(forget! > 2 * kept!, `${forget} against ${kept}`);
+    return Promise.resolve();
+  });
+});
+
+test("erasing ends at the first point where the set is known no better than by the oracle", async () => {
+  await withModels(async ({ model, oracle, sets }) => {
+    const stats = await tokenStats(oracle.arch, oracle.weights, sets.forget.windows);
+    const levels = levelsOf(stats, [0, 1, 2, 3], 4);
+    const given = {
+      model,
+      original: oracle,
+      forget: sets.forget,
+      heldout: sets.heldout,
+      oracle: levels,
+      factor: 1,
+      seed: 0,
+      say: () => undefined,
+    };
+    const erased = await eraseEqually({ ...given, flags: { method: "emso", rank: 8, lr: 2e-3 } });
+    const weights = erased.prepared.writer.trainable.weights;
+    const figures = await figuresOf(
+      { served: { arch: model.arch, weights }, params: undefined },
+      model,
+      sets,
+      { lambada: 0, draws: 2, seed: 0, attacks: false },
+    );
+    erased.prepared.dispose();
+    assert.equal(erased.status, "reached");
+    const mean = meanLevel(levels);
+    assert.ok(figures.forget.accuracy <= mean.accuracy, `${figures.forget.accuracy}`);
+    assert.ok(figures.forget.nll >= mean.nll - 1e-6, `${figures.forget.nll} < ${mean.nll}`);
+    const before = erased.course.at(-2);
+    assert.ok(before === undefined || before[0] < mean.nll || before[1] > mean.accuracy, "late");
+
+    const still = await eraseEqually({ ...given, flags: { method: "emso", rank: 8, lr: 0 } });
+    still.prepared.dispose();
+    assert.equal(still.status, "stuck");
+    assert.ok(still.epochs < 10, `${still.epochs} epochs before it was given up`);
+  });
+});
