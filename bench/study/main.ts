@@ -1,6 +1,6 @@
 /**
- * @file `npm run study -- --stage a|b|c [--budget 120m] [--jobs N] [--only NAME,…] [--device D] [--threads N] [--draws N]
- * [--lambada N] [--refresh] [--table]`: runs the cells that are not there yet, each in a process of its own, until the budget is
+ * @file `npm run study -- --stage a|b|c [--budget 120m] [--jobs N] [--only NAME,…] [--texts N] [--device D] [--threads N]
+ * [--draws N] [--lambada N] [--refresh] [--table]`: runs the cells that are not there yet, each in a process of its own, until the budget is
  * used up, and prints the tables. `--refresh` also runs those of another version of the code, once no other is missing.
  */
 import { spawn } from "node:child_process";
@@ -26,6 +26,7 @@ const { values } = parseArgs({
     budget: { type: "string", default: "120m" },
     jobs: { type: "string", default: "1" },
     only: { type: "string" },
+    texts: { type: "string" },
     device: { type: "string", default: "auto" },
     threads: { type: "string" },
     draws: { type: "string" },
@@ -55,9 +56,15 @@ function seconds(text: string): number {
 }
 
 function plansOf(stage: string): Plan[] {
+  const texts = values.texts === undefined ? undefined : positive("texts", values.texts);
+  if (texts !== undefined && stage !== "a") {
+    throw inputError(`--texts: expected --stage a, got --stage ${stage}, whose sizes are fixed`, {
+      wayOut: "leave out --texts",
+    });
+  }
   const all =
     stage === "a"
-      ? stageA()
+      ? stageA(texts)
       : stage === "b"
         ? stageB(chosen())
         : stage === "c"

@@ -76,12 +76,15 @@ export const RECIPES: readonly Recipe[] = [
   { name: "em+rows", flags: { method: "emso-paper", per: "row" } },
 ];
 
-const SMALL: TargetSpec = { texts: 32, tokens: 64, seed: 0 };
+/** Texts in a set of stage a. */
+export const TEXTS = 32;
 
-/** Stage a: one seed, two learning rates each. */
-export const stageA = (): Plan[] =>
+const small = (texts: number): TargetSpec => ({ texts, tokens: 64, seed: 0 });
+
+/** Stage a: one seed, two learning rates each. Fewer texts give a first look where there is no GPU. */
+export const stageA = (texts: number = TEXTS): Plan[] =>
   [1, 1 / 3].flatMap((factor) =>
-    RECIPES.map((recipe) => ({ target: SMALL, recipe, factor, seed: 0 })),
+    RECIPES.map((recipe) => ({ target: small(texts), recipe, factor, seed: 0 })),
   );
 
 /** Families and seeds that nothing was tuned on, and set sizes. */
@@ -100,7 +103,7 @@ export const stageB = (chosen: readonly { recipe: Recipe; factor: number }[]): P
   ),
   ...chosen.flatMap(({ recipe, factor }) =>
     WINDOW.filter((x) => x !== 1).map((x) => ({
-      target: SMALL,
+      target: small(TEXTS),
       recipe,
       factor: factor * x,
       seed: 0,
