@@ -89,6 +89,7 @@ describe("on a tiny model", () => {
     graddiff: { ...far, retain: files.general },
     kl: { ...far, retain: "self" },
     dpo: { ...far, alternative: files.instead },
+    ssd: { ...near, lr: 1, retain: files.general },
     task_arithmetic: { ...near, lr: 0.1, tuneLr: 1e-3 },
   };
   for (const method of METHOD_NAMES) {

@@ -205,6 +205,14 @@ test("texts too short, settings that contradict each other, an output that is th
     run({ method: "task_arithmetic", retain: "self" }),
     /--retain: expected a method that takes retain text, got --method task_arithmetic/,
   );
+  await assert.rejects(run({ method: "ssd" }), /--method ssd: expected --retain FILE or --retain/);
+  const ssd = { method: "ssd", retain: "self" };
+  await assert.rejects(run({ ...ssd, alpha: 2 }), /--alpha: expected a method with a retain term/);
+  await assert.rejects(run({ ...ssd, batch: 2 }), /--batch: expected an option of ssd \(none of/);
+  await assert.rejects(
+    run({ ...ssd, select: "directions", scope: "linear" }),
+    /--select directions: expected a selector of weights with ssd, which dampens weights/,
+  );
   await assert.rejects(run({ method: "npo", beta: 0 }), /--beta: expected more than 0 with npo/);
   await assert.rejects(
     run({ method: "graddiff" }),

@@ -161,6 +161,25 @@ test("task_arithmetic in directions writes factors", async () => {
   assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.2);
 });
 
+test("ssd dampens only weights that a selector chose, towards 0, and takes the model's own text", async () => {
+  const given = { method: "ssd", retain: "self", lr: 1, epochs: 60 } as const;
+  const { out, result } = await run({ ...given, select: "salun", scope: "mlp", fraction: 0.2 });
+  const [a, b] = [await loadModel(target), await loadModel(out)];
+  let changed = 0;
+  for (const [name, places] of await changedIn(out)) {
+    assert.match(name, /\.mlp\./);
+    const [x, y] = [a.params.get(name)!.toFloats(), b.params.get(name)!.toFloats()];
+    for (const i of places) {
+      const left = y[i]! / x[i]!;
+      assert.ok(left >= 0 && left < 1, `${x[i]} to ${y[i]}`);
+    }
+    changed += places.length;
+  }
+  assert.ok(changed > 0 && changed <= result.selection.selected, `${changed} changed`);
+  a.dispose();
+  b.dispose();
+});
+
 test("--dtype bfloat16 trains rounded weights, measures and writes float32", async () => {
   const { result, out } = await run({ dtype: "bfloat16", rank: 4, lr: 3e-3 });
   assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.2);

@@ -50,7 +50,7 @@ const patchOf = (run: string) =>
   ).results.patch.sha256;
 const stepsIn = (run: string) =>
   existsSync(join(run, "events.jsonl"))
-    ? readFileSync(join(run, "events.jsonl"), "utf8").split('"type":"step"').length - 1
+    ? readFileSync(join(run, "events.jsonl"), "utf8").split(/"type":"(?:step|notch)"/).length - 1
     : 0;
 
 before(async () => {
@@ -112,6 +112,22 @@ test("Ctrl+C ends at the next step with 130 and says how to go on", async () => 
   });
   assert.equal(last.status, 0, last.stderr);
   assert.equal(patchOf(run), patchOf(at("whole")));
+});
+
+test("a dial that was killed is turned on from where it stood, to the same patch", async () => {
+  const given = ["--method", "task_arithmetic", "--tune-lr", "1e-3", "--lr", "0.1"];
+  const idle = ["--rank", "--lr", "--batch"];
+  const args = (run: string) => [
+    ...settings(run).filter((a, i, all) => !idle.includes(a) && !idle.includes(all[i - 1] ?? "")),
+    ...given,
+  ];
+  const run = at("dial");
+  const whole = spawnSync(process.execPath, [...ARGS, ...args(at("dial-whole"))], { env });
+  assert.ok(whole.status === 0 || whole.status === 1, String(whole.stderr));
+  await stopAfter(3, run, args(run), "SIGKILL");
+  const last = spawnSync(process.execPath, [...ARGS, "--resume", run, "--quiet"], { env });
+  assert.equal(last.status, whole.status, String(last.stderr));
+  assert.equal(patchOf(run), patchOf(at("dial-whole")));
 });
 
 test("retain text that changed meanwhile starts the run anew", async () => {

@@ -4,8 +4,19 @@ import type { MethodSettings } from "./methods/index.ts";
 import { selectorNamed } from "./select/index.ts";
 
 /** Combinations that would silently do something else than they say. */
-export function checkSettings({ select, project, per, scope }: MethodSettings): void {
+export function checkSettings({ select, project, per, scope, dial }: MethodSettings): void {
   const { kind } = selectorNamed(select);
+  if (dial === "ssd" && kind === "directions") {
+    throw inputError(
+      `--select ${select}: expected a selector of weights with ssd, which dampens weights, got directions`,
+      { wayOut: "leave out --select, or take another selector: unrecite ls selectors" },
+    );
+  }
+  if (dial === "ssd" && project === "self") {
+    throw inputError("--project self: expected a method that takes steps, got ssd", {
+      wayOut: "leave out --project",
+    });
+  }
   if (kind === "directions" && project === "self") {
     throw inputError(
       "--project self: expected a selector of weights, got directions, which are contrasted with the model's own text already",

@@ -20,6 +20,7 @@ export const METHOD_NAMES = [
   "satimp",
   "pdu",
   "task_arithmetic",
+  "ssd",
 ] as const;
 export const SELECTOR_NAMES = [
   "contrastive",

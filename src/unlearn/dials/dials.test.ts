@@ -92,6 +92,62 @@ test("task_arithmetic: θ0 - α (θ_FT - θ0), one step of Adam being lr against
   assert.equal(memory().liveTensors, live);
 });
 
+test("ssd: a threshold on I_f / I_r that halves, weights above it times min(1, I_r / I_f)", async () => {
+  const live = memory().liveTensors;
+  const eligible = select.eligible.filter((e) => e.name.includes("layers.1.mlp"));
+  const { arch, params } = select;
+  const chosen = eligible.map((e) => [e.name, tensor([0, 5, 9, 700], { dtype: "int64" })] as const);
+  const writer = weightsWriter(arch, params, eligible, new Map(chosen));
+  const start = valuesOf(writer);
+  // I by its definition: one gradient a batch of 8, squared; the forget set is one batch of 6, retain text one of 5
+  const squared = async (own: SelectInput) => {
+    const g = await forgetGradients({ ...own, eligible }, () => () => nll, "nll");
+    const at = new Map([...g].map(([n, t]) => [n, t.toFloats()]));
+    disposeAll(g);
+    return (name: string, i: number) => at.get(name)![i]! ** 2;
+  };
+  const windows = await retained();
+  const tokens = windows.map((w) => w.ids.slice(1).map((_, i) => i + 1));
+  const [f, r] = [await squared(select), await squared({ ...select, windows, tokens })];
+  const ratios = eligible.flatMap((e) => [0, 5, 9, 700].map((i) => f(e.name, i) / r(e.name, i)));
+  const highest = Math.max(...ratios);
+  const { dial, dispose } = await DIALS.ssd(inputFor(writer, METHODS.ssd.settings));
+  for (const s of [0, 0.5, 2, 6, 60]) {
+    dial.set(s);
+    const alpha = highest * 2 ** -s;
+    const got = valuesOf(writer);
+    eligible.forEach(({ name }, e) => {
+      const want = [0, 1, 2, 3].map((k) => {
+        const ratio = ratios[4 * e + k]!;
+        return start.get(name)![k]! * (s > 0 && ratio > alpha ? Math.min(1, 1 / ratio) : 1);
+      });
+      assertClose(got.get(name)!, want, { rtol: 1e-3, what: `${name} at ${s}` });
+      if (s === 0) assert.deepEqual(got.get(name)!, start.get(name)!);
+    });
+  }
+  assert.ok(ratios.filter((x) => x > 1).length >= 2 && ratios.some((x) => x < 1), ratios.join());
+  dispose();
+  writer.dispose();
+  assert.equal(memory().liveTensors, live);
+});
+
+test("importance is a mean over batches, each a mean over its own rows", async () => {
+  const twice = [...select.windows, ...select.windows, ...select.windows.slice(0, 2)]; // 14: batches of 8 and 6
+  const tokens = twice.map((w) => w.ids.slice(1).map((_, i) => i + 1));
+  const of = async (from: number, to: number, options: object) => {
+    const part = { windows: twice.slice(from, to), tokens: tokens.slice(from, to) };
+    const eligible = select.eligible.slice(0, 1);
+    const g = await forgetGradients({ ...select, ...part, eligible }, () => () => nll, "", options);
+    const values = g.get(eligible[0]!.name)!.toFloats();
+    disposeAll(g);
+    return values;
+  };
+  const [a, b] = [await of(0, 8, {}), await of(8, 14, {})];
+  const all = await of(0, 14, { square: true, byBatch: true });
+  const want = all.map((_, i) => (a[i]! ** 2 + b[i]! ** 2) / 2);
+  assertClose(all, want, { rtol: 1e-4, atol: 1e-12 });
+});
+
 test("task_arithmetic in directions: B = -α B_FT, twice the strength twice as far", async () => {
   const live = memory().liveTensors;
   const layer = "model.layers.1.mlp.down_proj";

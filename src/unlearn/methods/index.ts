@@ -14,6 +14,7 @@ import { npo } from "./npo.ts";
 import { pdu } from "./pdu.ts";
 import { satimp } from "./satimp.ts";
 import { simnpo } from "./simnpo.ts";
+import { ssd } from "./ssd.ts";
 import { taskArithmetic } from "./task_arithmetic.ts";
 import type { Method, MethodSettings } from "./types.ts";
 import { undial } from "./undial.ts";
@@ -37,6 +38,7 @@ export const METHODS = {
   satimp,
   pdu,
   task_arithmetic: taskArithmetic,
+  ssd,
 } satisfies Record<string, Method>;
 export type MethodName = keyof typeof METHODS;
 
@@ -47,7 +49,7 @@ export function methodNamed(name: string): Method {
 
 /** Whether a method works with text to keep: it cannot do without, it takes it where it is given, or it has no use for it. */
 export function retainTerm({ companion, dial }: MethodSettings): "needed" | "taken" | "refused" {
-  if (companion === "nll" || companion === "kl") return "needed";
+  if (companion === "nll" || companion === "kl" || dial === "ssd") return "needed";
   return companion === "dpo" || dial !== "none" ? "refused" : "taken";
 }
 

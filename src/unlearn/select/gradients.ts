@@ -16,6 +16,7 @@ import {
   disposeAll,
   keep,
   mul,
+  mulScalar_,
   noGrad,
   requiresGrad,
   tidy,
@@ -32,6 +33,8 @@ export type GradientOptions = {
   counted?: readonly (readonly boolean[])[];
   /** Sums squares of the batches' gradients instead: the diagonal of an empirical Fisher matrix. */
   square?: boolean;
+  /** A mean over batches, each a mean over its own rows, in place of one mean over all rows. */
+  byBatch?: boolean;
 };
 
 /** Σ over batches of dL/dW, L the mean over rows, in float32 for every eligible parameter; the caller disposes them. */
@@ -39,7 +42,7 @@ export async function forgetGradients(
   input: SelectInput,
   lossOf: (members: readonly number[]) => LossOf,
   label: string,
-  { counted, square = false }: GradientOptions = {},
+  { counted, square = false, byBatch = false }: GradientOptions = {},
 ): Promise<Map<string, Tensor>> {
   const { arch, params, windows, tokens, eligible, signal, onProgress } = input;
   const aliases = new Map(
@@ -55,7 +58,9 @@ export async function forgetGradients(
     trainedHead: aliases.has(arch.head) ? arch.head : undefined,
   };
   const counts = (m: number, i: number) => counted?.[m]?.[i] ?? true;
-  const rows = tokens.reduce((sum, list, m) => sum + list.filter((_, i) => counts(m, i)).length, 0);
+  const rowsOf = (members: readonly number[]) =>
+    members.reduce((sum, m) => sum + tokens[m]!.filter((_, i) => counts(m, i)).length, 0);
+  const rows = rowsOf([...windows.keys()]);
   const width = Math.max(...windows.map((w) => w.ids.length));
   const sums = new Map<string, Tensor>();
   try {
@@ -67,8 +72,9 @@ export async function forgetGradients(
           members.map((m) => tokens[m]!),
           { width },
         );
+        const among = byBatch ? rowsOf(members) : rows;
         const weights = members.flatMap((m) =>
-          tokens[m]!.map((_, i) => (counts(m, i) ? 1 / rows : 0)),
+          tokens[m]!.map((_, i) => (counts(m, i) ? 1 / among : 0)),
         );
         forwardBackward(arch, trainable, batch, { ...scored, weights }, lossOf(members), {
           onGrad: (name, g) => accumulate(sums, name, square ? noGrad(() => mul(g, g)) : g),
@@ -77,6 +83,7 @@ export async function forgetGradients(
       onProgress?.(label, Math.min(windows.length, from + SCORE_BATCH), windows.length);
       await breathe(signal);
     }
+    if (byBatch) scaleAll(sums, 1 / Math.ceil(windows.length / SCORE_BATCH));
     return sums;
   } catch (error) {
     disposeAll(sums);
@@ -84,6 +91,10 @@ export async function forgetGradients(
   } finally {
     disposeAll(aliases);
   }
+}
+
+function scaleAll(sums: ReadonlyMap<string, Tensor>, factor: number): void {
+  noGrad(() => tidy(() => sums.forEach((sum) => void mulScalar_(sum, factor))));
 }
 
 function accumulate(sums: Map<string, Tensor>, name: string, gradient: Tensor): void {
