@@ -71,7 +71,7 @@ export const eraseResult = z.object({
   }),
   patch: z
     .object({
-      kind: z.enum(["factors", "sparse"]),
+      kind: z.enum(["factors", "sparse", "prompt"]),
       path: z.string(),
       sha256: z.string(),
       bytes: z.number().int(),

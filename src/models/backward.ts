@@ -71,7 +71,7 @@ export function forwardBackward(
     const { steps, last } = forwardBlocks(arch, w, context, embedded, { from, first, recompute });
 
     const input = requiresGrad(detach(last));
-    const hidden = tidy(() => arch.final(w, input)); // (B, T, D)
+    const hidden = tidy(() => arch.final(w, input, context)); // (B, T, D)
     const head = scoreRows(arch, w, detach(hidden), rows, lossOf, trainedHead !== undefined);
     const tied = trainedHead !== undefined && arch.parts.embed.includes(trainedHead);
     if (head.gradHead !== undefined && !tied) onGrad(trainedHead!, head.gradHead);

@@ -25,8 +25,8 @@ export function hiddenStates(arch: Architecture, w: Weights, batch: Batch): Tens
         x = tidy(() => arch.block(w, i, before, context));
         before.dispose();
       }
-      if (batch.cache !== undefined) batch.cache.length += batch.rows[0]!.length;
-      return arch.final(w, x);
+      if (batch.cache !== undefined) batch.cache.length += x.shape[1]!;
+      return arch.final(w, x, context);
     }),
   );
 }

@@ -55,7 +55,7 @@ export async function generate(
     );
   }
   if (seed !== undefined) manualSeed(seed);
-  const cache = kvCache(longest + maxTokens);
+  const cache = (arch.cache ?? kvCache)(longest + maxTokens);
   const out = prompts.map(() => [] as number[]);
   const stopped = prompts.map(() => false);
   try {

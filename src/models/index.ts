@@ -6,6 +6,7 @@ export * from "./forward.ts";
 export * from "./generate.ts";
 export * from "./head.ts";
 export * from "./load.ts";
+export * from "./prompted.ts";
 export * from "./stem.ts";
 export type * from "./types.ts";
 export * from "./weights.ts";

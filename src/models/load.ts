@@ -26,6 +26,9 @@ export type Model = {
   dispose(): void;
 };
 
+/** What runs: a model's own parts, or those that a patch put around them. */
+export type Served = Pick<Model, "arch" | "weights" | "dispose">;
+
 /**
  * Loads a model directory, .gguf file or hf:owner/name to where the process computes. On the CPU, tensors already in `dtype`
  * stay mapped; the rest is converted.

@@ -68,7 +68,9 @@ export type Architecture<C extends Context = Context> = {
   context(batch: Batch, dtype: DType): C;
   embed(w: Weights, batch: Batch, context: C): Tensor; // (B, T, D)
   block(w: Weights, index: number, x: Tensor, context: C): Tensor; // (B, T, D)
-  final(w: Weights, x: Tensor): Tensor; // (B, T, D), normed; logits are final · headᵀ
+  final(w: Weights, x: Tensor, context: C): Tensor; // (B, T, D), normed; logits are final · headᵀ
+  /** A cache for so many tokens of the caller's; `kvCache` where a model keeps nothing else. */
+  cache?(capacity: number): KvCache;
 };
 
 /** A row of the MODELS table. */

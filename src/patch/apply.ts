@@ -9,6 +9,7 @@ import { piecesOf } from "./diff.ts";
 import { openPatch, type OpenPatch } from "./format.ts";
 import { changedTensors, patchedBytes, requireBase, requireIntact } from "./patched.ts";
 import { rewriteModel } from "./rewrite.ts";
+import { requireWeights } from "./serve.ts";
 import { expectNewFile, writePatchFile } from "./write.ts";
 
 export type Applied = {
@@ -41,6 +42,7 @@ export async function applyPatch({
   if (undo !== undefined) expectPlaceForUndo(undo, out);
   return withBoth(model, path, async (source, patch) => {
     requireIntact(patch);
+    requireWeights(patch);
     if (patch.binding.values === "undo") {
       throw inputError(`${path}: expected a patch with new values, got an undo file`, {
         wayOut: `use: unrecite patch revert --patch ${path}`,
@@ -121,6 +123,7 @@ export async function revertPatch({
   await expectEmptyFolder(out);
   return withBoth(model, path, async (source, opened) => {
     requireIntact(opened);
+    requireWeights(opened);
     const { kind, values, base, changed } = opened.binding;
     if (kind === "factors" || values === "stripped") {
       const got = kind === "factors" ? "factors, which hold none" : "a stripped patch";

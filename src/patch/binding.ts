@@ -5,7 +5,8 @@ import { inputError } from "../base/errors.ts";
 
 export const binding = z.object({
   schema: z.literal("unrecite/patch/v1"),
-  kind: z.enum(["factors", "sparse"]),
+  /** factors and sparse change weights; the others act when the model runs, and `merged` is empty. */
+  kind: z.enum(["factors", "sparse", "prompt"]),
   /** full: old and new values · stripped: new alone, for shipping · undo: old alone. Factors have no old values. */
   values: z.enum(["full", "stripped", "undo"]),
   tool: z.string(),

@@ -17,7 +17,7 @@ import { mergedBytes } from "./merge.ts";
 import { writeAdapter, writePatchFile } from "./write.ts";
 
 export type PatchInfo = {
-  kind: "factors" | "sparse";
+  kind: Binding["kind"];
   path: string;
   sha256: string;
   changed: number;
@@ -126,7 +126,8 @@ export const hashFrom = (source: ModelSource, hashes: Readonly<Record<string, st
     source.config,
   );
 
-async function bindingOf(
+/** Everything that ties a patch to its base: hashes of all its tensors and of the result. */
+export async function bindingOf(
   source: ModelSource,
   kind: Binding["kind"],
   { base, ...about }: About,

@@ -10,3 +10,4 @@ export { writeFactors, writeSparse, type About, type Factor, type PatchInfo } fr
 export { openPatch, type OpenPatch } from "./format.ts";
 export { inspectPatch, stripPatch, verifyPatch, type PatchSummary } from "./inspect.ts";
 export { patchedTensor, requireBase, requireIntact } from "./patched.ts";
+export { actsWhenRun, servePatch, writeServed, type ServedKind } from "./serve.ts";

@@ -3,18 +3,20 @@ import { accessSync, constants } from "node:fs";
 import { gateError, inputError, messageOf } from "../base/errors.ts";
 import { readError, openModel } from "../io/index.ts";
 import { tidy } from "../torch/index.ts";
+import type { Binding } from "./binding.ts";
 import { openPatch, patchFile, type OpenPatch } from "./format.ts";
 import { changedTensors, patchedBytes, requireBase, requireIntact } from "./patched.ts";
+import { actsWhenRun, requireTokenizer, requireWeights } from "./serve.ts";
 import { expectNewFile, writePatchFile } from "./write.ts";
 
 export type PatchSummary = {
-  kind: "factors" | "sparse";
+  kind: Binding["kind"];
   values: "full" | "stripped" | "undo";
   path: string;
   sha256: string;
   bytes: number;
   tensors: number;
-  /** The largest rank of factors; null for sparse patches. */
+  /** The largest rank of factors; null for other patches. */
   rank: number | null;
   changed: number;
   method: string;
@@ -99,6 +101,9 @@ async function verifyWith(patch: OpenPatch, model: string): Promise<void> {
   try {
     const undo = patch.binding.values === "undo";
     await requireBase(patch, source, { state: undo ? "merged" : "base", fail: gateError });
+    if (actsWhenRun(patch.binding.kind)) {
+      requireTokenizer(patch, (await source.tokenizer()).sha256, gateError);
+    }
     for (const name of changedTensors(patch)) {
       try {
         patchedBytes(patch, source, name, undo ? "old" : "new");
@@ -123,6 +128,7 @@ export async function stripPatch({
   const patch = await openPatch(path);
   try {
     requireIntact(patch);
+    requireWeights(patch);
     requireNewValues(patch);
     await writePatchFile(out, async (add) => {
       for (const name of patch.names.filter((n) => !n.endsWith(".old"))) {

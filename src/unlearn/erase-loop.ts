@@ -72,6 +72,8 @@ export type LoopInput = {
   dial?: Dial | undefined;
   goal: Goal;
   measure: () => Promise<Measure>;
+  /** θ0, where the writer does not start there; else `measure` says it. */
+  measureBefore?: (() => Promise<Measure>) | undefined;
   /** Largest allowed perplexity relative to the start. */
   budget: number;
   lr: number;
@@ -105,7 +107,7 @@ const HALVINGS = 3; // of the last epoch, when looking for the first point at th
 export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
   const { goal, budget, epochs, onEvent } = input;
   const resumed = input.checkpointing?.resumed;
-  const before = resumed?.before ?? (await input.measure());
+  const before = resumed?.before ?? (await (input.measureBefore ?? input.measure)());
   const state: LoopState = resumed ?? startState(before, goal);
   const outcome = (status: LoopOutcome["status"], after: Measure): LoopOutcome => ({
     status,

@@ -2,8 +2,15 @@
  * @file From a method's settings to something the loop can run: θ0's view of the forget set, the selection, the writer, the
  * loss of a batch. Everything here is made once, at θ0, and is the same when a run is resumed.
  */
+import { randomIntegers } from "../base/random.ts";
 import { wholeWindow, type Window } from "../eval/index.ts";
-import type { Architecture, LossOf, Parameters, Weights } from "../models/index.ts";
+import {
+  prompted,
+  type Architecture,
+  type LossOf,
+  type Parameters,
+  type Weights,
+} from "../models/index.ts";
 import {
   LOSSES,
   NO_PRESSURE,
@@ -25,6 +32,7 @@ import { eligibleParameters } from "./scope.ts";
 import { selectorNamed, type SelectInput } from "./select/index.ts";
 import { selfTexts } from "./self-text.ts";
 import { factorsWriter } from "./writers/factors.ts";
+import { promptWriter } from "./writers/prompt.ts";
 import type { Tensor } from "../torch/index.ts";
 import type { Writer } from "./writers/types.ts";
 import { weightsWriter } from "./writers/weights.ts";
@@ -54,6 +62,8 @@ export type PrepareInput = {
 };
 
 export type Prepared = {
+  /** What the writer's weights run in. */
+  arch: Architecture;
   writer: Writer;
   optimiser: Optimiser;
   lossOf: (
@@ -86,7 +96,7 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
     const retained = async () => input.retainWindows ?? (await own()).map(wholeWindow);
     const lossWith = await lossesOf(input, owned);
     const selectInput = selecting(input, own, lossWith(weights));
-    const { writer, project } = await makeWriter(selectInput, settings, own);
+    const { arch: run, writer, project } = await makeWriter(selectInput, settings, own);
     owned.push(writer.dispose);
     const adam = optimiser({ name: settings.optimiser, project });
     owned.push(adam.dispose);
@@ -99,7 +109,8 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
         : await DIALS[settings.dial]({ ...selectInput, writer, settings, retained });
     if (made !== undefined) owned.push(made.dispose);
     const lossOf = lossWith(writer.trainable.weights);
-    return { writer, optimiser: adam, lossOf, companions, dial: made?.dial, dispose };
+    const parts = { arch: run, writer, optimiser: adam, lossOf, companions };
+    return { ...parts, dial: made?.dial, dispose };
   } catch (error) {
     dispose();
     throw error;
@@ -186,14 +197,15 @@ async function makeWriter(
   input: SelectInput,
   settings: MethodSettings,
   own: () => Promise<number[][]>,
-): Promise<{ writer: Writer; project: Writer["project"] }> {
+): Promise<Pick<Prepared, "arch" | "writer"> & Pick<Writer, "project">> {
   const { arch, params, weights, eligible, signal, onProgress } = input;
+  if (settings.writes === "prompt") {
+    const tokens = randomIntegers(`prompt ${input.seed}`, arch.vocab, settings.promptTokens);
+    return { arch: prompted(arch, tokens.length), writer: promptWriter(arch, params, tokens) };
+  }
   const selector = selectorNamed(settings.select);
   if (selector.kind === "directions") {
-    return {
-      writer: factorsWriter(arch, params, await selector.select(input)),
-      project: undefined,
-    };
+    return { arch, writer: factorsWriter(arch, params, await selector.select(input)) };
   }
   const selected = await selector.select(input);
   const onBlock = (done: number, total: number) => onProgress?.("projection", done, total);
@@ -203,6 +215,7 @@ async function makeWriter(
       : undefined;
   const options = projection && { project: projection.project, disposeProject: projection.dispose };
   return {
+    arch,
     writer: weightsWriter(arch, params, eligible, selected, options),
     project: projection?.project,
   };

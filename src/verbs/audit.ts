@@ -66,7 +66,7 @@ export async function audit(
         }
       }
       if (fresh.length > 0) {
-        const { set, stats, rows } = await measurePage(model, model.weights, fresh, how);
+        const { set, stats, rows } = await measurePage(model, fresh, how);
         sums.add(stats, rows);
         count.skipped += set.skipped.length;
         rows.forEach((values, i) => {

@@ -3,12 +3,15 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { EraseResult } from "../eval/index.ts";
 import { writeCheckpoint } from "../io/index.ts";
-import { plainWeights, type Model } from "../models/index.ts";
+import { plainWeights, SOFT_PROMPT, type Model, type Served } from "../models/index.ts";
 import {
+  actsWhenRun,
   applyPatch,
   openPatch,
   patchedTensor,
+  servePatch,
   writeFactors,
+  writeServed,
   writeSparse,
   type Factor,
   type PatchInfo,
@@ -28,7 +31,7 @@ export type Outputs = {
   patch: EraseResult["patch"];
   out: string | null;
   /** The base model with the written patch on it, in memory. */
-  patchedWeights: () => Promise<{ weights: Model["weights"]; dispose: () => void }>;
+  patchedWeights: () => Promise<Served>;
 };
 
 type Input = {
@@ -56,8 +59,7 @@ export async function writeOutputs({
     return {
       patch: null,
       out: null,
-      patchedWeights: () =>
-        Promise.resolve({ weights: measured.weights, dispose: () => undefined }),
+      patchedWeights: () => Promise.resolve({ ...measured, dispose: () => undefined }),
     };
   }
   const about = {
@@ -86,15 +88,21 @@ function writePatch(
   measured: Model,
   about: About,
 ): Promise<PatchInfo> {
-  if (prepared.writer.kind === "sparse") {
-    return writeSparse(path, measured.source, (name) => prepared.writer.merged(name), about);
+  const { writer } = prepared;
+  const dtype = values.patchDtype as DType;
+  if (writer.kind === "sparse") {
+    return writeSparse(path, measured.source, (name) => writer.merged(name), about);
   }
-  const { directions, factors } = prepared.writer as FactorsWriter;
+  if (writer.kind === "prompt") {
+    const tensors = new Map([[SOFT_PROMPT, writer.variables.get(SOFT_PROMPT)!]]);
+    return writeServed(path, measured.source, "prompt", tensors, about, { dtype });
+  }
+  const { directions, factors } = writer as FactorsWriter;
   const pairs = new Map<string, Factor>(
     [...factors].map(([name, b]) => [name, { u: directions.get(name)!, b }]),
   );
   return writeFactors(path, measured.source, pairs, about, {
-    dtype: values.patchDtype as DType,
+    dtype,
     transposed: measured.arch.linears.some((layer) => layer.transposed === true),
   });
 }
@@ -120,13 +128,11 @@ async function writeMerged(
   }
 }
 
-/** Base parameters with the patched tensors in their place. */
-export async function patchedWeights(
-  path: string,
-  base: Model,
-): Promise<{ weights: Model["weights"]; dispose: () => void }> {
+/** The base model as it runs under the patch: patched tensors in their place, or what acts at run time around it. */
+export async function patchedWeights(path: string, base: Model): Promise<Served> {
   const patch = await openPatch(path);
   try {
+    if (actsWhenRun(patch.binding.kind)) return await servePatch(patch, base);
     const changed = new Map<string, Tensor>();
     for (const name of base.params.keys()) {
       tidy(() => {
@@ -136,6 +142,7 @@ export async function patchedWeights(
       });
     }
     return {
+      arch: base.arch,
       weights: plainWeights(base.arch, new Map([...base.params, ...changed])),
       dispose: () => disposeAll(changed),
     };

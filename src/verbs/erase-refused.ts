@@ -16,10 +16,23 @@ const READ_BY = {
   passes: (s) => s.dial === "none",
   batch: (s) => s.dial === "none" || s.dial === "task_arithmetic",
   optimiser: (s) => s.dial === "none",
+  promptTokens: (s) => s.writes === "prompt",
+  select: (s) => writesWeights(s),
+  fraction: (s) => writesWeights(s),
+  per: (s) => writesWeights(s),
+  scope: (s) => writesWeights(s),
+  frozen: (s) => writesWeights(s),
+  rank: (s) => writesWeights(s),
+  project: (s) => writesWeights(s),
 } as const satisfies Record<string, (s: MethodSettings) => boolean>;
 
 /** Those of them that most methods read: not named as a method's own. */
-const USUAL: readonly string[] = ["passes", "batch", "optimiser"];
+const USUAL: readonly string[] = [
+  ...["passes", "batch", "optimiser"],
+  ...["select", "fraction", "per", "scope", "frozen", "rank", "project"],
+];
+
+const writesWeights = (s: MethodSettings): boolean => s.writes === "weights";
 
 const readsOption = (s: MethodSettings, key: "beta" | "gamma" | "smoothing"): boolean =>
   s.companion !== "dpo" && (LOSSES[s.loss].options as readonly string[]).includes(key);
@@ -32,6 +45,7 @@ export function refuseUnused(
 ): void {
   refuseOptions(values, settings, given);
   refuseText(values, settings, given);
+  refuseOut(values, settings);
   refuseSelection(settings, given);
 }
 
@@ -98,6 +112,18 @@ function refuseText(
       wayOut: "add --retain FILE or --retain self, or leave out --alpha",
     });
   }
+}
+
+/** Where no weight changes there is no merged model. */
+function refuseOut({ method, ...values }: EraseValues, { writes }: MethodSettings): void {
+  const out = (["out", "outDtype"] as const).find((key) => values[key] !== undefined);
+  if (writes === "weights" || out === undefined) return;
+  throw inputError(
+    `${flagName(out)}: expected a method that writes to weights, got --method ${method}, whose patch acts when the model runs`,
+    {
+      wayOut: `leave out ${flagName(out)}, and give the patch to evaluate or generate with --patch`,
+    },
+  );
 }
 
 function refuseSelection({ select }: MethodSettings, given: readonly string[]): void {

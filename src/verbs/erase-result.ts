@@ -38,7 +38,7 @@ export function resultOf({
 }: ResultInput): EraseResult {
   const levels = outcome.after.levels;
   const waiting = above(levels, goal).length;
-  const { selected, total, rank } = prepared.writer.selection;
+  const { selected, total, rank, metric = settings.select } = prepared.writer.selection;
   const recited = after.forget!.rows.filter((r) => r?.["exact_match"] === 1).length;
   return {
     schema: "unrecite/erase/v1",
@@ -59,7 +59,7 @@ export function resultOf({
       recited,
     },
     over_forgotten: overForgotten(levels, goal),
-    selection: { metric: settings.select, fraction: selected / total, rank, selected, total },
+    selection: { metric, fraction: selected / total, rank, selected, total },
     patch: outputs.patch,
     out: outputs.out,
     previous,

@@ -71,16 +71,15 @@ export async function readAlternatives(
 export type Evaluated = { [K in keyof Sets]: Measured | undefined };
 
 export async function evaluateSets(
-  model: Model,
+  { arch, weights }: Pick<Model, "arch" | "weights">,
   sets: Sets,
-  weights: Model["weights"],
   hooks: EraseHooks,
   onBatch: (done: number, total: number) => void,
 ): Promise<Evaluated> {
   const one = (set: TextSet | undefined, role: "forget" | "kept" | "unseen" | "heldout") =>
     set === undefined
       ? Promise.resolve(undefined)
-      : measureSet(model.arch, weights, set, role, { signal: hooks.signal, onBatch });
+      : measureSet(arch, weights, set, role, { signal: hooks.signal, onBatch });
   return {
     forget: await one(sets.forget, "forget"),
     kept: await one(sets.kept, "kept"),
@@ -92,16 +91,15 @@ export async function evaluateSets(
 /** `after` is what the written files do, read back; texts of earlier runs are checked on them again. */
 export async function measureWritten(
   outputs: Outputs,
-  base: Model,
   sets: Sets,
   earlier: readonly TextSet[],
   hooks: EraseHooks,
   onBatch: (done: number, total: number) => void,
 ): Promise<Written> {
-  const measure = async (model: Model, weights: Model["weights"]): Promise<Written> => {
+  const measure = async (model: Pick<Model, "arch" | "weights">): Promise<Written> => {
     const previous: PreviousResult[] = [];
     for (const set of earlier) {
-      const { rows } = await measureSet(model.arch, weights, set, "forget", {
+      const { rows } = await measureSet(model.arch, model.weights, set, "forget", {
         metrics: ["exact_match"],
         signal: hooks.signal,
       });
@@ -111,19 +109,19 @@ export async function measureWritten(
         recited: rows.filter((r) => r?.["exact_match"] === 1).length,
       });
     }
-    return { sets: await evaluateSets(model, sets, weights, hooks, onBatch), previous };
+    return { sets: await evaluateSets(model, sets, hooks, onBatch), previous };
   };
   if (outputs.out !== null) {
     const written = await loadModel(outputs.out);
     try {
-      return await measure(written, written.weights);
+      return await measure(written);
     } finally {
       written.dispose();
     }
   }
   const patched = await outputs.patchedWeights();
   try {
-    return await measure(base, patched.weights);
+    return await measure(patched);
   } finally {
     patched.dispose();
   }

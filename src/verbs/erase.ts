@@ -8,7 +8,7 @@ import { resolveFlags } from "../base/flags.ts";
 import type { EraseResult, Window } from "../eval/index.ts";
 import { summarise, tokenStats, wholeWindow } from "../eval/index.ts";
 import { expectEmptyFolder } from "../io/index.ts";
-import { loadModel, type Model } from "../models/index.ts";
+import { loadModel, type Architecture, type Model, type Weights } from "../models/index.ts";
 import { checkpointTo, resumeFrom } from "../unlearn/checkpoint.ts";
 import {
   eraseLoop,
@@ -79,13 +79,7 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
       hooks.onEvent?.({ type: "warning", message });
     }
     const earlier = await readPrevious(values, measured);
-    const before = await evaluateSets(
-      measured,
-      sets,
-      measured.weights,
-      hooks,
-      phase("measuring before"),
-    );
+    const before = await evaluateSets(measured, sets, hooks, phase("measuring before"));
     const windows = sets.forget.windows;
     const { arch, weights, bos } = modelParts(measured);
     const levelsAt = naturalOf(arch, weights, windows, { signal: hooks.signal, bos });
@@ -137,7 +131,6 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
       });
       const { sets: after, previous } = await measureWritten(
         outputs,
-        measured,
         sets,
         earlier,
         hooks,
@@ -207,14 +200,12 @@ async function run({
   joining,
   hooks,
 }: RunInput): Promise<LoopOutcome> {
-  const { arch } = model;
-  const { writer, optimiser, lossOf, companions, dial } = prepared;
+  const { arch, writer, optimiser, lossOf, companions, dial } = prepared;
   const gate =
     sets.heldout?.windows ?? (await sampledWindows(model, sets.forget, values.seed, hooks.signal));
   const textOf = windows.map((w) => w.text);
   const texts = sets.forget.ids.length;
-  const measure = async (): Promise<Measure> => {
-    const w = writer.trainable.weights;
+  const measureOn = async (arch: Architecture, w: Weights): Promise<Measure> => {
     const stats = await tokenStats(arch, w, windows, { signal: hooks.signal });
     const held = await tokenStats(arch, w, gate, { spread: false, signal: hooks.signal });
     const recited = new Set(
@@ -263,7 +254,9 @@ async function run({
     companions,
     dial,
     goal,
-    measure,
+    measure: () => measureOn(arch, writer.trainable.weights),
+    // what runs around a model may change what it says before anything is trained
+    measureBefore: arch === model.arch ? undefined : () => measureOn(model.arch, model.weights),
     budget: values.utilityBudget,
     lr,
     warmup,

@@ -35,6 +35,8 @@ export async function evaluate(
   const model = await loadModel(values.model, { dtype });
   const patched =
     values.patch === undefined ? undefined : await patchedWeights(values.patch, model);
+  const served =
+    patched === undefined ? model : { ...model, arch: patched.arch, weights: patched.weights };
   try {
     const result: Record<string, unknown> = { schema: "unrecite/evaluate/v1" };
     for (const role of roles) {
@@ -44,8 +46,7 @@ export async function evaluate(
           : { prefix: values.prefixTokens, suffix: values.suffixTokens };
       const cut = { ...lengths, textField: values.textField };
       const how = { name: role, spec: values[role]!, cut, metrics, signal };
-      const weights = patched?.weights ?? model.weights;
-      result[role] = await measureStream(model, weights, role, how, (done) =>
+      result[role] = await measureStream(served, role, how, (done) =>
         onEvent?.({ type: "phase", name: `measuring ${role}`, done, total: NaN }),
       );
     }

@@ -19,6 +19,7 @@ export const METHOD_NAMES = [
   "wga",
   "satimp",
   "pdu",
+  "spul",
   "task_arithmetic",
   "ssd",
 ] as const;
@@ -201,6 +202,12 @@ export const ERASE = {
   },
   per: { kind: "choice", of: ["global", "tensor", "row"], help: "over what the share is taken" },
   rank: { kind: "integer", min: 1, max: 65_536, help: "number of directions per layer" },
+  promptTokens: {
+    kind: "integer",
+    min: 1,
+    max: 65_536,
+    help: "spul: vectors in front of every text",
+  },
   project: {
     kind: "choice",
     of: ["self", "none"],
@@ -265,7 +272,7 @@ export const ERASE = {
     kind: "choice",
     of: ["float32", "bfloat16"],
     default: "float32",
-    help: "dtype of a factors patch",
+    help: "dtype of a factors or prompt patch",
   },
   out: { kind: "text", help: "also writes the merged model to this directory" },
   outDtype: {

@@ -49,13 +49,12 @@ export async function* pagesOf(
 
 export async function measurePage(
   model: Model,
-  weights: Model["weights"],
   records: readonly TextRecord[],
   { name, spec, cut, metrics, signal }: PageOptions,
 ): Promise<Page> {
   const set = await toSet(name, spec, records, model, cut, { allowNone: true });
   const spread = metrics.some((m) => m === "entropy" || m === "rank");
-  const stats = await tokenStats(model.arch, weights, set.windows, { spread, signal });
+  const stats = await tokenStats(model.arch, model.weights, set.windows, { spread, signal });
   const textOf = set.windows.map((w) => w.text);
   const rows = perText(stats, textOf, set.ids.length, metrics).map((r) => r!);
   return { set, stats, rows };
@@ -64,7 +63,6 @@ export async function measurePage(
 /** The metrics of a whole set, read page by page. */
 export async function measureStream(
   model: Model,
-  weights: Model["weights"],
   role: SetName,
   options: PageOptions,
   onTexts: (done: number) => void,
@@ -72,7 +70,7 @@ export async function measureStream(
   const sums = summariseStream(options.metrics, role);
   let [done, used] = [0, 0];
   for await (const records of pagesOf(options.spec, options.cut)) {
-    const { set, stats, rows } = await measurePage(model, weights, records, options);
+    const { set, stats, rows } = await measurePage(model, records, options);
     sums.add(stats, rows);
     used += set.ids.length;
     onTexts((done += records.length));

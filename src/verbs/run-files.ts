@@ -1,5 +1,6 @@
 /** @file What a command may write into its run directory, without knowing how runs are kept. */
 import type { Evaluated } from "./erase-sets.ts";
+import type { PatchInfo } from "../patch/index.ts";
 import type { RunDirectory, TextLine } from "../run/index.ts";
 import { isAt, type Goal } from "../unlearn/level.ts";
 import type { LoopOutcome } from "../unlearn/erase-loop.ts";
@@ -8,7 +9,7 @@ import type { TextSet } from "./sets.ts";
 export type RunFiles = {
   readonly hashText: (content: string) => string;
   readonly checkpoint: string;
-  readonly patch: (kind: "factors" | "sparse") => string;
+  readonly patch: (kind: PatchInfo["kind"]) => string;
   readonly saveTexts: (
     sets: { forget: TextSet; kept: TextSet | undefined; unseen: TextSet | undefined },
     before: Evaluated,

@@ -53,7 +53,7 @@ function summaryOf(r: EraseResult): string[] {
       "patch",
       r.patch === null
         ? "none"
-        : `${r.patch.path} (${r.patch.kind}, ${(r.patch.bytes / 1e6).toFixed(1)} MB, ${r.patch.changed} values)`,
+        : `${r.patch.path} (${r.patch.kind}, ${(r.patch.bytes / 1e6).toFixed(1)} MB, ${r.patch.changed === 0 ? "weights untouched" : `${r.patch.changed} values`})`,
     ],
     ...r.previous.map((p): [string, string] => [
       "previous",

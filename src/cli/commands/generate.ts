@@ -1,7 +1,7 @@
 /** @file `generate`: completes a prompt, with and without a patch. */
 import { inputError } from "../../base/errors.ts";
 import { resolveFlags } from "../../base/flags.ts";
-import { generate, loadModel } from "../../models/index.ts";
+import { generate, loadModel, type Model } from "../../models/index.ts";
 import { patchedWeights } from "../../verbs/erase-output.ts";
 import { openSession } from "../../verbs/session.ts";
 import { GENERATE } from "../command-flags.ts";
@@ -21,12 +21,12 @@ export async function run({ given, json }: Invocation): Promise<number> {
   try {
     const ids = model.tokenizer.encode(values.prompt);
     const stopIds = model.tokenizer.eosId === null ? [] : [model.tokenizer.eosId];
-    const complete = async (weights: typeof model.weights) => {
-      const [out] = await generate(model.arch, weights, [ids], { ...values, stopIds });
+    const complete = async ({ arch, weights }: Pick<Model, "arch" | "weights">) => {
+      const [out] = await generate(arch, weights, [ids], { ...values, stopIds });
       return model.tokenizer.decode(out!, { skipSpecial: true });
     };
-    const after = await complete(patched?.weights ?? model.weights);
-    const before = values.diff ? await complete(model.weights) : undefined;
+    const after = await complete(patched ?? model);
+    const before = values.diff ? await complete(model) : undefined;
     if (json) {
       process.stdout.write(
         `${JSON.stringify({ schema: "unrecite/generate/v1", prompt: values.prompt, text: after, ...(before !== undefined && { without_patch: before }) }, null, 2)}\n`,

@@ -11,6 +11,7 @@ type Patch = NonNullable<EraseResult["patch"]>;
 const KINDS: Readonly<Record<Patch["kind"], string>> = {
   factors: "factors: a low-rank addition to some layers, which loads as a LoRA adapter",
   sparse: "sparse: new values for single weights",
+  prompt: "prompt: vectors that are read in front of every text; no weight changes",
 };
 
 export function changeSection(r: EraseResult, manifest: Manifest): Section {
@@ -23,15 +24,24 @@ export function changeSection(r: EraseResult, manifest: Manifest): Section {
     ],
     [
       "Where it wrote",
-      html`chosen by <code>${s.metric}</code>${s.rank === null ? undefined : `, rank ${s.rank}`}:
-        ${figure(s.selected)} of ${figure(s.total)} values (${percent(s.fraction, 2)})`,
+      actsWhenRun(patch)
+        ? html`to no weight: ${figure(s.selected)} values of its own were trained
+          (${percent(s.fraction, 2)} of ${figure(s.total)})`
+        : html`chosen by
+            <code>${s.metric}</code>${s.rank === null ? undefined : `, rank ${s.rank}`}:
+            ${figure(s.selected)} of ${figure(s.total)} values (${percent(s.fraction, 2)})`,
     ],
   ];
   if (patch !== null) {
     rows.push(
       ["Patch", html`<code>${patch.path}</code>, ${bytes(patch.bytes)}`],
       ["Kind", KINDS[patch.kind]],
-      ["Changed", `${figure(patch.changed)} stored values differ from the base model's`],
+      [
+        "Changed",
+        actsWhenRun(patch)
+          ? "weights untouched: it acts only where the model is served with this patch"
+          : `${figure(patch.changed)} stored values differ from the base model's`,
+      ],
       ["SHA-256", html`<code>${patch.sha256}</code>`],
     );
   }
@@ -43,7 +53,9 @@ export function changeSection(r: EraseResult, manifest: Manifest): Section {
     facts(rows),
     patch === null
       ? html`<p>No patch was written: there is nothing to undo.</p>`
-      : undoing(patch, r.out, manifest),
+      : actsWhenRun(patch)
+        ? serving(patch, manifest)
+        : undoing(patch, r.out, manifest),
   );
 }
 
@@ -51,11 +63,32 @@ export function changeSection(r: EraseResult, manifest: Manifest): Section {
 const word = (path: string): string =>
   /^[\w./:@%+=-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 
+const actsWhenRun = (patch: Patch | null): boolean =>
+  patch !== null && patch.kind !== "factors" && patch.kind !== "sparse";
+
+function baseOf(manifest: Manifest): string {
+  const model = manifest.settings["model"]?.value;
+  return typeof model === "string" ? word(model) : "BASE";
+}
+
+/** Of patches that change no weight: nothing to undo, and nothing that could be made final. */
+function serving(patch: Patch, manifest: Manifest): Html {
+  return html`<h3>To use it, and to undo it</h3>
+    <p>The base model is untouched. Leave the patch away to undo it; with it, run:</p>
+    <pre>
+unrecite generate --model ${baseOf(manifest)} --patch ${word(patch.path)} --prompt TEXT</pre>
+    <h3>It cannot be made final</h3>
+    <p class="note">
+      <strong>Whoever holds the base weights still has the texts.</strong> This patch changes what
+      is said where it is served, not what the weights hold: keep the base model as confidential as
+      the texts themselves.
+    </p>`;
+}
+
 function undoing(patch: Patch, out: string | null, manifest: Manifest): Html {
   const path = word(patch.path);
   const merged = out === null ? "MERGED" : word(out);
-  const model = manifest.settings["model"]?.value;
-  const base = typeof model === "string" ? word(model) : "BASE";
+  const base = baseOf(manifest);
   return html`<h3>To undo it</h3>
     ${
       patch.kind === "sparse"

@@ -15,6 +15,7 @@ import { pdu } from "./pdu.ts";
 import { satimp } from "./satimp.ts";
 import { simnpo } from "./simnpo.ts";
 import { ssd } from "./ssd.ts";
+import { spul } from "./spul.ts";
 import { taskArithmetic } from "./task_arithmetic.ts";
 import type { Method, MethodSettings } from "./types.ts";
 import { undial } from "./undial.ts";
@@ -37,6 +38,7 @@ export const METHODS = {
   wga,
   satimp,
   pdu,
+  spul,
   task_arithmetic: taskArithmetic,
   ssd,
 } satisfies Record<string, Method>;

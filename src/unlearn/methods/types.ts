@@ -8,6 +8,9 @@ import type { Scope } from "../scope.ts";
 import type { Per } from "../select/types.ts";
 
 export type MethodSettings = {
+  /** Weights, or what acts when the model runs and leaves them as they are: P vectors before every text. */
+  readonly writes: "weights" | "prompt";
+  readonly promptTokens: number;
   readonly loss: LossName;
   readonly select: string;
   readonly fraction: number;
@@ -49,6 +52,8 @@ export type Method = {
 
 /** What methods agree on unless they say otherwise. */
 export const COMMON = {
+  writes: "weights",
+  promptTokens: 0,
   select: "dense",
   fraction: 1,
   per: "global",

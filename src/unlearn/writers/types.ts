@@ -1,9 +1,10 @@
 /** @file Where an eraser writes: what is optimised, how it reaches the forward pass, what the merged weights are. */
 import type { Trainable } from "../../models/index.ts";
+import type { PatchInfo } from "../../patch/index.ts";
 import type { Tensor } from "../../torch/index.ts";
 
 export type Writer = {
-  readonly kind: "factors" | "sparse";
+  readonly kind: PatchInfo["kind"];
   readonly trainable: Trainable;
   /** What the optimiser moves: float32, one per leaf, by the leaf's name. */
   readonly variables: ReadonlyMap<string, Tensor>;
@@ -17,6 +18,8 @@ export type Writer = {
   readonly merged: (parameter: string) => Tensor | undefined;
   /** Share of what could have been changed, for every result. */
   readonly selection: {
+    /** What was trained, where no selector chose it. */
+    readonly metric?: string;
     readonly selected: number;
     readonly total: number;
     readonly rank: number | null;

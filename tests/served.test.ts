@@ -1,0 +1,204 @@
+/** @file Patches that leave the weights untouched, on a tiny model: made, measured, resumed, served, and refused where they cannot act. */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { before, test } from "node:test";
+import { erase, evaluate, memorize } from "../src/index.ts";
+import { openModel } from "../src/io/index.ts";
+import { generate, loadModel } from "../src/models/index.ts";
+import { applyPatch, revertPatch, stripPatch, verifyPatch } from "../src/patch/index.ts";
+import { memory } from "../src/torch/index.ts";
+import { patchedWeights } from "../src/verbs/erase-output.ts";
+import type { EraseOptions } from "../src/verbs/erase.ts";
+import { sentences, temporary, textsFile, tinyModel } from "./tiny.ts";
+
+const CUT = { prefixTokens: 12, suffixTokens: 12 };
+const folder = temporary();
+const at = (name: string) => join(folder, name);
+const texts = sentences("forget", 4, 24);
+const forget = textsFile(folder, "forget", texts);
+const heldout = textsFile(folder, "held", sentences("held", 6, 48));
+const target = at("target");
+const common = { model: target, forget, heldout, dtype: "float32", ...CUT } as const;
+
+/** Per method: how it is called so that it forgets here. */
+const METHODS = {
+  spul: {
+    retain: "self",
+    promptTokens: 8,
+    lr: 0.02,
+    epochs: 60,
+    target: "ma=0.9,nll=0.5",
+    utilityBudget: 3,
+  },
+} as const satisfies Record<string, Partial<EraseOptions>>;
+const names = Object.keys(METHODS) as (keyof typeof METHODS)[];
+
+before(async () => {
+  mkdirSync(at("base"));
+  await memorize({
+    model: await tinyModel(at("base")),
+    texts: forget,
+    general: textsFile(folder, "general", sentences("general", 24, 24)),
+    out: target,
+    lr: 4e-3,
+    epochs: 400,
+    ...CUT,
+  });
+});
+
+const cli = (...args: string[]) =>
+  spawnSync(process.execPath, ["--import", "tsx", "src/cli/main.ts", ...args], {
+    encoding: "utf8",
+    env: { ...process.env, NODE_NO_WARNINGS: "1" },
+  });
+
+const flagsOf = (options: object): string[] =>
+  Object.entries(options).flatMap(([key, value]) => [
+    `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`,
+    String(value),
+  ]);
+
+for (const method of names) {
+  const patch = at(`${method}.safetensors`);
+
+  test(`${method} forgets with the weights as they were, and its patch does it again`, async () => {
+    const live = memory().liveTensors;
+    const source = await openModel(target);
+    const hash = await source.hash();
+    source.close();
+    const result = await erase({ ...common, method, ...METHODS[method], patchOut: patch });
+    assert.ok(["erased", "incomplete"].includes(result.status), result.status);
+    const nll = (r: typeof result.after) => r.forget!["suffix_nll"]!.value;
+    assert.ok(nll(result.after) > nll(result.before) + 0.2, `${nll(result.after)}`);
+    assert.deepEqual([result.patch!.changed, result.out], [0, null]);
+    const again = await evaluate({ model: target, forget, heldout, patch, ...CUT });
+    assert.deepEqual(again, result.after);
+    const unpatched = await evaluate({ model: target, forget, heldout, ...CUT });
+    assert.deepEqual(unpatched, result.before);
+    const model = await loadModel(target);
+    const served = await patchedWeights(patch, model);
+    for (const [name, tensor] of model.params) assert.equal(served.weights.get(name), tensor);
+    assert.equal(await model.source.hash(), hash);
+    served.dispose();
+    model.dispose();
+    assert.equal(memory().liveTensors, live);
+  });
+
+  test(`${method}: generate --patch says what the measurement says, --diff both`, async () => {
+    const model = await loadModel(target);
+    const served = await patchedWeights(patch, model);
+    const prefix = texts[0]!.slice(0, 12);
+    const ids = model.tokenizer.encode(prefix);
+    const say = async ({ arch, weights }: Pick<typeof model, "arch" | "weights">) => {
+      const [out] = await generate(arch, weights, [ids], { maxTokens: 12 });
+      return model.tokenizer.decode(out!, { skipSpecial: true });
+    };
+    const [without, with_] = [await say(model), await say(served)];
+    served.dispose();
+    model.dispose();
+    assert.equal(without, texts[0]!.slice(12));
+    const given = ["--model", target, "--patch", patch, "--prompt", prefix, "--max-tokens", "12"];
+    const run = cli("generate", ...given, "--diff", "--json");
+    assert.equal(run.status, 0, run.stderr);
+    const { text, without_patch } = JSON.parse(run.stdout) as Record<string, string>;
+    assert.deepEqual([text, without_patch], [with_, without]);
+  });
+
+  test(`${method}: the patch is bound to its base and intact, and nothing puts it into weights`, async () => {
+    assert.equal((await verifyPatch({ patch, model: target })).changed, 0);
+    const inspected = cli("patch", "inspect", "--patch", patch, "--json");
+    const { kind, tensors } = JSON.parse(inspected.stdout) as Record<string, unknown>;
+    assert.deepEqual([kind, tensors], [method === "spul" ? "prompt" : "decoding", 0]);
+    const way = /it acts when the model runs: give it to evaluate or generate with --patch/;
+    const there = { model: target, patch, out: at("never") };
+    await assert.rejects(applyPatch(there), way);
+    await assert.rejects(revertPatch(there), way);
+    await assert.rejects(stripPatch(there), way);
+    assert.equal(existsSync(at("never")), false);
+
+    const other = { model: at("base"), forget, ...CUT };
+    await assert.rejects(evaluate({ ...other, patch }), /expected the model this patch was made/);
+    const bytes = readFileSync(patch);
+    bytes[bytes.length - 1]! ^= 1;
+    writeFileSync(at("damaged"), bytes);
+    await assert.rejects(evaluate({ ...other, model: target, patch: at("damaged") }), /SHA-256/);
+    await assert.rejects(verifyPatch({ patch: at("damaged") }), { exitCode: 1 });
+    const tokens = at(`tokens-${method}`);
+    cpSync(target, tokens, { recursive: true });
+    const file = join(tokens, "tokenizer.json");
+    writeFileSync(file, `${readFileSync(file, "utf8")}\n`);
+    await assert.rejects(evaluate({ ...other, model: tokens, patch }), /expected the tokenizer/);
+    await assert.rejects(verifyPatch({ patch, model: tokens }), { exitCode: 1 });
+  });
+
+  test(`${method}: interrupted and resumed, the patch is the same, bit for bit`, async () => {
+    const [whole, broken] = [at(`whole-${method}`), at(`broken-${method}`)];
+    const options = { ...common, method, ...METHODS[method], epochs: 4, target: "ma=0,nll=9" };
+    const args = (run: string) => ["erase", ...flagsOf({ ...options, checkpointEvery: 1, run })];
+    const patchOf = (run: string) =>
+      (
+        JSON.parse(readFileSync(join(run, "run.json"), "utf8")) as {
+          results: { patch: { sha256: string } };
+        }
+      ).results.patch.sha256;
+    const log = (run: string) => join(run, "events.jsonl");
+    assert.equal(cli(...args(whole)).status, 1); // that far it does not get
+    const child = spawn(process.execPath, ["--import", "tsx", "src/cli/main.ts", ...args(broken)], {
+      stdio: "ignore",
+    });
+    const ended = new Promise((resolve) => child.on("close", resolve));
+    const steps = () =>
+      existsSync(log(broken)) ? readFileSync(log(broken), "utf8").split('"epoch":').length - 1 : 0;
+    while (steps() < 2 && child.exitCode === null) await new Promise((r) => setTimeout(r, 5));
+    child.kill("SIGKILL");
+    await ended;
+    assert.ok(!existsSync(join(broken, "patch.safetensors")), "interrupted before its end");
+    const last = cli("erase", "--resume", broken);
+    assert.equal(last.status, 1, last.stderr);
+    assert.equal(patchOf(broken), patchOf(whole));
+    const report = readFileSync(join(whole, "report.html"), "utf8");
+    assert.match(report, /weights untouched: it acts only where the model is served/);
+    assert.match(report, /Whoever holds the base weights still has the texts/);
+  });
+}
+
+test("what chooses weights, or writes them out, is refused before any work", async () => {
+  const refused = (options: Partial<EraseOptions>, message: RegExp) =>
+    assert.rejects(erase({ ...common, ...METHODS.spul, method: "spul", ...options }), message);
+  const given = {
+    select: "magnitude",
+    fraction: 0.1,
+    scope: "mlp",
+    per: "row",
+    rank: 4,
+    frozen: 0.5,
+    project: "self",
+  } as const;
+  for (const [key, value] of Object.entries(given)) {
+    await refused(
+      { [key]: value },
+      new RegExp(`^.*--${key}: expected an option of spul \\(--prompt-tokens\\)`),
+    );
+  }
+  await refused({ out: at("merged") }, /--out: expected a method that writes to weights/);
+  await refused({ outDtype: "bfloat16" }, /--out-dtype: expected a method that writes/);
+  await refused({ retain: undefined }, /--method spul: expected --retain FILE or --retain self/);
+  await refused({ method: "ga", retain: undefined }, /--prompt-tokens: expected an option of ga/);
+});
+
+test("spul: --patch-dtype bfloat16 writes half the bytes, measured after rounding", async () => {
+  const patch = at("spul-16.safetensors");
+  const options = { ...common, ...METHODS.spul, epochs: 30 };
+  const small = await erase({
+    ...options,
+    method: "spul",
+    patchDtype: "bfloat16",
+    patchOut: patch,
+  });
+  const again = await evaluate({ model: target, forget, heldout, patch, ...CUT });
+  assert.deepEqual(again, small.after);
+  const wide = statSync(at("spul.safetensors")).size;
+  assert.ok(small.patch!.bytes < wide - 8 * 32, `${small.patch!.bytes} of ${wide} bytes`);
+});
