@@ -89,6 +89,7 @@ describe("on a tiny model", () => {
     graddiff: { ...far, retain: files.general },
     kl: { ...far, retain: "self" },
     dpo: { ...far, alternative: files.instead },
+    sga: far,
     ssd: { ...near, lr: 1, retain: files.general },
     task_arithmetic: { ...near, lr: 0.1, tuneLr: 1e-3 },
     spul: { ...near, lr: 0.02, promptTokens: 8, retain: "self" },

@@ -213,6 +213,10 @@ test("texts too short, settings that contradict each other, an output that is th
     run({ ...ssd, select: "directions", scope: "linear" }),
     /--select directions: expected a selector of weights with ssd, which dampens weights/,
   );
+  await assert.rejects(
+    run({ method: "ga", threshold: 0.5 }),
+    /--threshold: expected an option of ga \(none of its own\), got one that it does not have/,
+  );
   await assert.rejects(run({ method: "npo", beta: 0 }), /--beta: expected more than 0 with npo/);
   await assert.rejects(
     run({ method: "graddiff" }),

@@ -74,6 +74,16 @@ async function changedIn(out: string): Promise<Map<string, number[]>> {
   }
 }
 
+/** All weights of a model, by name. */
+async function weightsOf(path: string): Promise<Map<string, ArrayLike<number>>> {
+  const model = await loadModel(path);
+  try {
+    return new Map([...model.params].map(([name, w]) => [name, w.toFloats()]));
+  } finally {
+    model.dispose();
+  }
+}
+
 test("--scope mlp writes to no other layer", async () => {
   const { out } = await run({ scope: "mlp", rank: 4, lr: 3e-3 });
   const names = [...(await changedIn(out)).keys()];
@@ -159,6 +169,16 @@ test("task_arithmetic in directions writes factors", async () => {
   const { result } = await run({ ...given, select: "directions", scope: "linear", rank: 4 });
   assert.equal(result.patch!.kind, "factors");
   assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.2);
+});
+
+test("--threshold: sga trains on fewer texts than ga, on the same with a threshold of 0", async () => {
+  const given = { lr: 1e-4, batch: 1, epochs: 30 } as const;
+  const ga = await run({ ...given, method: "ga" });
+  const all = await run({ ...given, method: "sga", threshold: 0 });
+  const few = await run({ ...given, method: "sga", threshold: 0.95 });
+  assert.deepEqual(await weightsOf(all.out), await weightsOf(ga.out));
+  const pace = ({ result }: typeof ga) => result.steps / result.epochs;
+  assert.ok(pace(few) < pace(all), `${pace(few)} and ${pace(all)} steps an epoch`);
 });
 
 test("ssd dampens only weights that a selector chose, towards 0, and takes the model's own text", async () => {

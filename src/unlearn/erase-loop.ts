@@ -6,7 +6,15 @@ import type { Architecture, LossOf } from "../models/index.ts";
 import type { Window } from "../eval/index.ts";
 import type { Checkpointing, LoopState } from "./checkpoint.ts";
 import type { Dial } from "./dial.ts";
-import { above, isDone, meanLevel, waiting, type Goal, type Level } from "./level.ts";
+import {
+  above,
+  isDone,
+  meanLevel,
+  mostMemorised,
+  waiting,
+  type Goal,
+  type Level,
+} from "./level.ts";
 import type { Optimiser } from "./optimiser.ts";
 import type { Companions } from "./companions.ts";
 import { NO_PRESSURE, type Pressure } from "./losses/index.ts";
@@ -70,6 +78,8 @@ export type LoopInput = {
   companions?: Companions | undefined;
   /** Turned by a notch of `lr` in place of an epoch of training. */
   dial?: Dial | undefined;
+  /** Suffix accuracy above which a text is trained on, where not every text above its target is. */
+  threshold?: number | null;
   goal: Goal;
   measure: () => Promise<Measure>;
   /** θ0, where the writer does not start there; else `measure` says it. */
@@ -108,7 +118,7 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
   const { goal, budget, epochs, onEvent } = input;
   const resumed = input.checkpointing?.resumed;
   const before = resumed?.before ?? (await (input.measureBefore ?? input.measure)());
-  const state: LoopState = resumed ?? startState(before, goal);
+  const state: LoopState = resumed ?? startState(before, input);
   const outcome = (status: LoopOutcome["status"], after: Measure): LoopOutcome => ({
     status,
     before,
@@ -148,7 +158,7 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
         return outcome("erased", await firstAtGoal(input, walk, state, inside, now));
       }
       const { active, targets } = waiting(now.levels, goal);
-      state.active = active;
+      state.active = mostMemorised(now.levels, active, input.threshold ?? null);
       for (const i of active) {
         const stalled = stalls(state.last.levels[i]!, now.levels[i]!, targets[i]!);
         const pressure = state.pressure[i]!;
@@ -177,8 +187,9 @@ function stalls(before: Level, now: Level, target: Level): keyof Pressure | unde
   return hangs ? "likelihood" : undefined;
 }
 
-function startState(before: Measure, goal: Goal): LoopState {
-  const active = above(before.levels, goal);
+function startState(before: Measure, { goal, threshold = null }: LoopInput): LoopState {
+  const late = above(before.levels, goal);
+  const active = late.length > 0 ? late : before.levels.map((_, i) => i);
   return {
     epoch: 0,
     step: 0,
@@ -186,7 +197,7 @@ function startState(before: Measure, goal: Goal): LoopState {
     scale: 1,
     strength: 0,
     backoffs: 0,
-    active: active.length > 0 ? active : before.levels.map((_, i) => i),
+    active: mostMemorised(before.levels, active, threshold),
     reachedAt: before.levels.map(() => null),
     pressure: before.levels.map(() => NO_PRESSURE),
     before,

@@ -5,6 +5,7 @@ import {
   givenGoal,
   isAt,
   isDone,
+  mostMemorised,
   overForgotten,
   ownGoal,
   unseenGoal,
@@ -18,6 +19,16 @@ test("a text is at its target in accuracy and in nll, or not at all", () => {
   assert.equal(isAt(at(0.4, 3), at(0.4, 3)), true);
   assert.equal(isAt(at(0.41, 3), at(0.4, 3)), false);
   assert.equal(isAt(at(0.3, 2.9), at(0.4, 3)), false);
+});
+
+test("sga: the waiting texts above the threshold, else the most memorised quarter of them", () => {
+  const levels = [at(0.9, 1), at(0.5, 1), at(0.6, 2), at(0.4, 3), at(0.4, 2), at(0.1, 9)];
+  assert.deepEqual(mostMemorised(levels, [1, 2, 3, 4, 5], 0.5), [2]); // .5 is not above it, and text 0 does not wait
+  assert.deepEqual(mostMemorised(levels, [0, 2, 5], 0.5), [0, 2]);
+  assert.deepEqual(mostMemorised(levels, [1, 3, 4, 5], 0.5), [1]);
+  assert.deepEqual(mostMemorised(levels, [3, 4, 5], 0.5), [4]); // as accurate as 3, but likelier
+  assert.deepEqual(mostMemorised(levels, [1, 2, 3, 4, 5], 0.7), [1, 2]); // 2 of 5
+  assert.deepEqual(mostMemorised(levels, [3, 5], null), [3, 5]);
 });
 
 test("own levels give each text two standard errors, their mean none", () => {

@@ -119,6 +119,28 @@ export function waiting(
   return { active: over(levels, targets), targets };
 }
 
+/** Share of the waiting texts that is trained on where none of them is above the threshold. */
+const MOST = 1 / 4;
+
+/**
+ * Of the texts that wait (indices) those with a suffix accuracy above `threshold`; where there are none, the most memorised quarter of
+ * them, by accuracy, then by likelihood. All of them without a threshold.
+ */
+export function mostMemorised(
+  levels: readonly Level[],
+  active: readonly number[],
+  threshold: number | null,
+): number[] {
+  if (threshold === null) return [...active];
+  const over = active.filter((i) => levels[i]!.accuracy > threshold);
+  if (over.length > 0) return over;
+  const known = (i: number) => levels[i]!;
+  const ranked = [...active].sort(
+    (a, b) => known(b).accuracy - known(a).accuracy || known(a).nll - known(b).nll,
+  );
+  return ranked.slice(0, Math.ceil(MOST * active.length)).sort((a, b) => a - b);
+}
+
 /** How many texts are known far less than they should be: nll over 1.5 x their own level, without allowance. */
 export const overForgotten = (levels: readonly Level[], goal: Goal): number =>
   levels.filter((l, i) => l.nll > 1.5 * (goal.own ?? goal.perText)[i]!.nll).length;

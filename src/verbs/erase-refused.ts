@@ -2,7 +2,7 @@
 import { flagName } from "../base/flags.ts";
 import { inputError } from "../base/errors.ts";
 import { LOSSES } from "../unlearn/losses/index.ts";
-import { retainTerm, type MethodSettings } from "../unlearn/methods/index.ts";
+import { methodNamed, retainTerm, type MethodSettings } from "../unlearn/methods/index.ts";
 import { selectorNamed } from "../unlearn/select/index.ts";
 import type { EraseValues } from "./erase.ts";
 
@@ -11,6 +11,7 @@ const READ_BY = {
   beta: (s) => s.companion === "dpo" || readsOption(s, "beta"),
   gamma: (s) => readsOption(s, "gamma"),
   smoothing: (s) => readsOption(s, "smoothing"),
+  threshold: (_, own) => own.threshold !== null,
   tunePasses: (s) => s.dial === "task_arithmetic",
   tuneLr: (s) => s.dial === "task_arithmetic",
   passes: (s) => s.dial === "none",
@@ -24,7 +25,7 @@ const READ_BY = {
   frozen: (s) => writesWeights(s),
   rank: (s) => writesWeights(s),
   project: (s) => writesWeights(s),
-} as const satisfies Record<string, (s: MethodSettings) => boolean>;
+} as const satisfies Record<string, (s: MethodSettings, own: MethodSettings) => boolean>;
 
 /** Those of them that most methods read: not named as a method's own. */
 const USUAL: readonly string[] = [
@@ -54,11 +55,12 @@ function refuseOptions(
   settings: MethodSettings,
   given: readonly string[],
 ): void {
+  const { settings: own } = methodNamed(method);
   const rows = Object.entries(READ_BY);
-  const odd = rows.find(([key, reads]) => given.includes(key) && !reads(settings))?.[0];
+  const odd = rows.find(([key, reads]) => given.includes(key) && !reads(settings, own))?.[0];
   if (odd !== undefined) {
-    const own = rows.filter(([key, reads]) => !USUAL.includes(key) && reads(settings));
-    const known = own.map(([key]) => flagName(key)).join(", ") || "none of its own";
+    const has = rows.filter(([key, reads]) => !USUAL.includes(key) && reads(settings, own));
+    const known = has.map(([key]) => flagName(key)).join(", ") || "none of its own";
     throw inputError(
       `${flagName(odd)}: expected an option of ${method} (${known}), got one that it does not have`,
       { wayOut: `leave out ${flagName(odd)}, or take a method that has it: unrecite ls methods` },

@@ -242,7 +242,7 @@ async function run({
   }
   const checkpointing =
     resumed ?? (path === undefined ? undefined : checkpointTo(path, every, binding));
-  const { lr, warmup, epochs, passes, batch } = settings;
+  const { lr, warmup, epochs, passes, batch, threshold } = settings;
   return eraseLoop({
     arch,
     writer,
@@ -253,6 +253,7 @@ async function run({
     lossOf,
     companions,
     dial,
+    threshold,
     goal,
     measure: () => measureOn(arch, writer.trainable.weights),
     // what runs around a model may change what it says before anything is trained

@@ -22,6 +22,7 @@ export const METHOD_NAMES = [
   "spul",
   "task_arithmetic",
   "ssd",
+  "sga",
 ] as const;
 export const SELECTOR_NAMES = [
   "contrastive",
@@ -241,6 +242,12 @@ export const ERASE = {
     min: 0,
     max: 1,
     help: "label_smoothing: share spread over all tokens",
+  },
+  threshold: {
+    kind: "number",
+    min: 0,
+    max: 1,
+    help: "sga: suffix accuracy above which a text is trained on",
   },
   tunePasses: {
     kind: "integer",

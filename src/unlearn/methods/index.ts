@@ -13,6 +13,7 @@ import { me } from "./me.ts";
 import { npo } from "./npo.ts";
 import { pdu } from "./pdu.ts";
 import { satimp } from "./satimp.ts";
+import { sga } from "./sga.ts";
 import { simnpo } from "./simnpo.ts";
 import { ssd } from "./ssd.ts";
 import { spul } from "./spul.ts";
@@ -41,6 +42,7 @@ export const METHODS = {
   spul,
   task_arithmetic: taskArithmetic,
   ssd,
+  sga,
 } satisfies Record<string, Method>;
 export type MethodName = keyof typeof METHODS;
 

@@ -36,6 +36,8 @@ export type MethodSettings = {
   /** What joins every step, and the weight α of retain text. */
   readonly companion: CompanionName;
   readonly alpha: number;
+  /** Suffix accuracy above which a text is trained on; null: every text above its target is. */
+  readonly threshold: number | null;
   /** What is turned up in place of training, where anything is: `lr` is a notch, `epochs` the most notches. */
   readonly dial: DialName | "none";
   /** Task arithmetic: passes over the forget set, and learning rate, of the fine-tuning whose vector is subtracted. */
@@ -71,6 +73,7 @@ export const COMMON = {
   ...LOSS_DEFAULTS,
   companion: "none",
   alpha: 1,
+  threshold: null,
   dial: "none",
   tunePasses: 10,
   tuneLr: 1e-5,
