@@ -169,19 +169,14 @@ function trainedLosses(
   list: readonly Window[],
   tokens: readonly (readonly number[])[],
 ): Float64Array {
-  const { batch, rows, sequence } = trainingBatch(list, tokens);
-  const trainable = { weights: model.weights, leavesOf: () => [], trainedHead: undefined };
-  return tidy(() =>
-    forwardBackward(
-      model.arch,
-      trainable,
-      batch,
-      rows,
-      (hidden) =>
-        LOSSES.ga.of({ ...contextOf(hidden, [...rows.targets], sequence) }, LOSS_DEFAULTS),
-      { onGrad: () => undefined },
-    ),
-  );
+  return tidy(() => {
+    const { batch, rows, sequence } = trainingBatch(list, tokens);
+    const trainable = { weights: model.weights, leavesOf: () => [], trainedHead: undefined };
+    const ascent = (hidden: Tensor) =>
+      LOSSES.ga.of(contextOf(hidden, [...rows.targets], sequence), LOSS_DEFAULTS);
+    const onGrad = () => undefined;
+    return forwardBackward(model.arch, trainable, batch, rows, ascent, { onGrad });
+  });
 }
 
 test("labels are shifted once: the row before a token predicts it", () => {
@@ -219,8 +214,10 @@ test("padding is neither trained on nor measured: rows of a mixed batch are thos
 test("a retain term is a mean over its own rows, whatever their number", () => {
   const [short, middle, long] = windows as [Window, Window, Window];
   const joining = { windows: [long], tokens: [trainedTokens(long, "all")] };
-  const { training, own } = joinedBatch([short, middle], [[5, 6], [5]], joining, 2);
-  const { weights } = training.rows;
+  const { weights, own } = tidy(() => {
+    const batch = joinedBatch([short, middle], [[5, 6], [5]], joining, 2);
+    return { weights: batch.training.rows.weights, own: batch.own };
+  });
   assertClose(weights.slice(0, own), [1 / 3, 1 / 3, 1 / 3]);
   assertClose([weights.slice(own).reduce((a, b) => a + b, 0)], [2]); // α, not α · its rows / all rows
 });
