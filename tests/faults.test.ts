@@ -217,6 +217,18 @@ test("texts too short, settings that contradict each other, an output that is th
     run({ method: "ga", threshold: 0.5 }),
     /--threshold: expected an option of ga \(none of its own\), got one that it does not have/,
   );
+  const rmu = { method: "rmu", retain: "self" };
+  await assert.rejects(run({ method: "rmu" }), /--method rmu: expected --retain FILE or --retain/);
+  await assert.rejects(
+    run({ ...rmu, layer: 2 }),
+    /--layer: expected a block of this model, 0 to 1/,
+  );
+  await assert.rejects(
+    run({ ...rmu, frozen: 0.5 }),
+    /--frozen: expected an option of rmu \(--layer/,
+  );
+  await assert.rejects(run({ ...rmu, scope: "all" }), /--scope all: expected linear layers or no-/);
+  await assert.rejects(run({ method: "em", layer: 1 }), /--layer: expected an option of em/);
   await assert.rejects(run({ method: "npo", beta: 0 }), /--beta: expected more than 0 with npo/);
   await assert.rejects(
     run({ method: "graddiff" }),

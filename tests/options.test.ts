@@ -181,6 +181,35 @@ test("--threshold: sga trains on fewer texts than ga, on the same with a thresho
   assert.ok(pace(few) < pace(all), `${pace(few)} and ${pace(all)} steps an epoch`);
 });
 
+test("rmu writes to the MLP outputs up to --layer, further for a larger --coefficient", async () => {
+  const given = { method: "rmu", retain: "self", lr: 1e-3, alpha: 1, epochs: 60 } as const;
+  const first = await run({ ...given, layer: 0, coefficient: 4 });
+  assert.deepEqual(
+    [...(await changedIn(first.out)).keys()],
+    ["model.layers.0.mlp.down_proj.weight"],
+  );
+  assert.ok(nllOf(first.result.after.forget) > nllOf(first.result.before.forget) + 0.2);
+  const far = {
+    ...given,
+    target: "ma=0,nll=99",
+    lr: 3e-3,
+    epochs: 12,
+    utilityBudget: 100,
+  } as const;
+  const [a, b] = [await run({ ...far, coefficient: 1 }), await run({ ...far, coefficient: 8 })];
+  assert.ok(nllOf(b.result.after.forget) > nllOf(a.result.after.forget), "further");
+});
+
+test("rmu under selectors that look at its own gradient, of weights and of directions", async () => {
+  const given = { method: "rmu", retain: "self", lr: 3e-3, alpha: 1, coefficient: 4 } as const;
+  const odds = { select: "contrastive_odds", fraction: 0.2 } as const;
+  const by = { select: "directions-gradient", scope: "linear", rank: 4 } as const;
+  for (const chosen of [odds, by]) {
+    const { result } = await run({ ...given, ...chosen });
+    assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.2, chosen.select);
+  }
+});
+
 test("ssd dampens only weights that a selector chose, towards 0, and takes the model's own text", async () => {
   const given = { method: "ssd", retain: "self", lr: 1, epochs: 60 } as const;
   const { out, result } = await run({ ...given, select: "salun", scope: "mlp", fraction: 0.2 });

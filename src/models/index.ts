@@ -8,5 +8,6 @@ export * from "./head.ts";
 export * from "./load.ts";
 export * from "./prompted.ts";
 export * from "./stem.ts";
+export * from "./truncated.ts";
 export type * from "./types.ts";
 export * from "./weights.ts";

@@ -4,7 +4,7 @@ import type { MethodSettings } from "./methods/index.ts";
 import { selectorNamed } from "./select/index.ts";
 
 /** Combinations that would silently do something else than they say. */
-export function checkSettings({ select, project, per, scope, dial }: MethodSettings): void {
+export function checkSettings({ select, project, per, scope, dial, loss }: MethodSettings): void {
   const { kind } = selectorNamed(select);
   if (dial === "ssd" && kind === "directions") {
     throw inputError(
@@ -25,7 +25,13 @@ export function checkSettings({ select, project, per, scope, dial }: MethodSetti
       },
     );
   }
-  if (kind === "directions" && scope !== "linear" && scope !== "mlp" && scope !== "attention") {
+  if (loss === "rmu" && scope === "all") {
+    throw inputError(
+      "--scope all: expected linear layers or no-embeddings with rmu, whose steps run up to one block and see no head",
+      { wayOut: "leave out --scope" },
+    );
+  }
+  if (kind === "directions" && (scope === "all" || scope === "no-embeddings")) {
     throw inputError(
       `--scope ${scope}: expected linear, mlp or attention with --select ${select}: only linear layers have directions`,
       { wayOut: "leave out --scope" },

@@ -1,6 +1,6 @@
 /**
  * @file Text that joins every step. Retain text holds the model: L = L_erase + α L_retain, each a mean over its own rows, L_retain
- * the likelihood (GradDiff, Liu et al. 2022) or KL(θ0‖θ) (Maini et al. 2024). Alternative texts are preferred over those to forget.
+ * the likelihood (GradDiff, Liu et al. 2022), KL(θ0‖θ) (Maini et al. 2024) or ‖h - h0‖² (RMU). Alternative texts are preferred over those to forget.
  */
 import { shuffled } from "../base/random.ts";
 import type { Window } from "../eval/index.ts";
@@ -9,11 +9,12 @@ import { cat, narrow, type Tensor } from "../torch/index.ts";
 import { dpo } from "./losses/dpo.ts";
 import { kl } from "./losses/kl.ts";
 import { nll } from "./losses/index.ts";
-import { makeReference } from "./reference.ts";
+import { anchored } from "./losses/rmu.ts";
+import { makeLogitReference, makeReference } from "./reference.ts";
 import { trainedTokens, trainingBatch, type TrainingBatch } from "./rows.ts";
 
-/** Nothing · likelihood of retain text · KL(θ0‖θ) on retain text · preference of alternative texts. */
-export type CompanionName = "none" | "nll" | "kl" | "dpo";
+/** Nothing · likelihood of retain text · KL(θ0‖θ) on retain text · hidden states held there (RMU) · preference of alternative texts. */
+export type CompanionName = "none" | "nll" | "kl" | "anchor" | "dpo";
 
 /** What a batch holds: the loss of the windows to erase, their rows (the first `own`), and all rows. */
 export type Batched = {
@@ -47,14 +48,20 @@ export async function makeRetain(
     alpha,
     seed,
     signal,
-  }: { term: "nll" | "kl"; alpha: number; seed: number; signal?: AbortSignal | undefined },
+  }: {
+    term: "nll" | "kl" | "anchor";
+    alpha: number;
+    seed: number;
+    signal?: AbortSignal | undefined;
+  },
 ): Promise<Companions> {
   const tokens = windows.map((w) => trainedTokens(w, "all"));
   const order = shuffled(`retain ${seed}`, [...windows.keys()]);
   const reference =
-    term === "kl"
-      ? await makeReference(arch, weights, windows, tokens, { natural: undefined, signal })
-      : undefined;
+    term === "nll"
+      ? undefined
+      : await makeLogitReference(arch, weights, windows, tokens, { signal });
+  const held = term === "kl" ? kl : anchored;
   return {
     weight: alpha,
     draw(step, { length: count }) {
@@ -62,7 +69,7 @@ export async function makeRetain(
         { length: count },
         (_, i) => order[(step * count + i) % order.length]!,
       );
-      const loss = reference === undefined ? nll : kl(reference.rowsOf(chosen));
+      const loss = reference === undefined ? nll : held(reference.rowsOf(chosen));
       return {
         windows: chosen.map((i) => windows[i]!),
         tokens: chosen.map((i) => tokens[i]!),

@@ -62,6 +62,7 @@ export type LoopEvent =
   | { type: "backoff"; epoch: number; perplexity: number; learningRate: number };
 
 export type LoopInput = {
+  /** What steps run in. */
   arch: Architecture;
   writer: Writer;
   optimiser: Optimiser;

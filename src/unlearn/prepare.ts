@@ -5,6 +5,9 @@
 import { randomIntegers } from "../base/random.ts";
 import { wholeWindow, type Window } from "../eval/index.ts";
 import {
+  IDENTITY,
+  identityFor,
+  plainWeights,
   prompted,
   type Architecture,
   type LossOf,
@@ -27,6 +30,7 @@ import type { NaturalOf } from "./natural.ts";
 import { optimiser, type Optimiser } from "./optimiser.ts";
 import { selfProjection } from "./projection.ts";
 import { makeAlternatives, makeRetain, type Companions } from "./companions.ts";
+import { steered, steeringVector, type Steered } from "./misdirection.ts";
 import { makeReference } from "./reference.ts";
 import { eligibleParameters } from "./scope.ts";
 import { selectorNamed, type SelectInput } from "./select/index.ts";
@@ -72,18 +76,24 @@ export type Prepared = {
     sequence: readonly number[],
     pressure: readonly Pressure[],
   ) => LossOf;
+  /** What steps run in, where not all of it: the model up to a block. */
+  trained?: Architecture | undefined;
   companions: Companions | undefined;
   /** For methods that turn a dial instead of training. */
   dial?: Dial | undefined;
   dispose: () => void;
 };
 
-export async function prepare(input: PrepareInput): Promise<Prepared> {
-  const { arch, weights, settings, windows, seed, start, signal } = input;
+export async function prepare(given: PrepareInput): Promise<Prepared> {
+  const { settings, windows, seed, start, signal } = given;
   checkSettings(settings);
   const owned: (() => void)[] = [];
   const dispose = () => owned.reverse().forEach((free) => free());
   try {
+    const low =
+      LOSSES[settings.loss].needs === "hidden" ? steered(settings, given.arch) : undefined;
+    const input = low === undefined ? given : withIdentity(given, owned);
+    const { arch, weights } = input;
     let samples: Promise<number[][]> | undefined;
     const own = () =>
       (samples ??= selfTexts(arch, weights, {
@@ -94,14 +104,14 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
         signal,
       }));
     const retained = async () => input.retainWindows ?? (await own()).map(wholeWindow);
-    const lossWith = await lossesOf(input, owned);
-    const selectInput = selecting(input, own, lossWith(weights));
+    const lossWith = await lossesOf(input, low?.trained, owned);
+    const selectInput = selecting(input, own, lossWith(weights), low);
     const { arch: run, writer, project } = await makeWriter(selectInput, settings, own);
     owned.push(writer.dispose);
     const adam = optimiser({ name: settings.optimiser, project });
     owned.push(adam.dispose);
     const head = () => writer.trainable.weights.get(arch.head);
-    const companions = await companionsOf(input, retained, head);
+    const companions = await companionsOf(input, low?.trained ?? arch, retained, head);
     if (companions !== undefined) owned.push(companions.dispose);
     const made =
       settings.dial === "none"
@@ -109,7 +119,7 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
         : await DIALS[settings.dial]({ ...selectInput, writer, settings, retained });
     if (made !== undefined) owned.push(made.dispose);
     const lossOf = lossWith(writer.trainable.weights);
-    const parts = { arch: run, writer, optimiser: adam, lossOf, companions };
+    const parts = { arch: run, writer, optimiser: adam, lossOf, trained: low?.trained, companions };
     return { ...parts, dial: made?.dial, dispose };
   } catch (error) {
     dispose();
@@ -119,16 +129,25 @@ export async function prepare(input: PrepareInput): Promise<Prepared> {
 
 type LossesOf = Prepared["lossOf"];
 
+/** Parameters and weights that know the head of a truncated model. */
+function withIdentity(input: PrepareInput, owned: (() => void)[]): PrepareInput {
+  const identity = identityFor(input.arch, input.weights);
+  owned.push(() => identity.dispose());
+  const params = new Map([...input.params, [IDENTITY, identity] as const]);
+  return { ...input, params, weights: plainWeights(input.arch, params) };
+}
+
 /** The erasing loss of a batch under given weights, with what θ0 thought of it where that is asked for. */
 async function lossesOf(
   { arch, weights, settings, windows, tokens, goal, signal, bos, ...input }: PrepareInput,
+  trained: Architecture | undefined,
   owned: (() => void)[],
 ): Promise<(w: Weights) => LossesOf> {
   const loss = LOSSES[settings.loss];
   const options: LossOptions = settings;
   const onRows = (done: number, total: number) => input.onProgress?.("natural level", done, total);
   const reference =
-    loss.needs === "nothing"
+    loss.needs === "nothing" || loss.needs === "hidden"
       ? undefined
       : await makeReference(arch, weights, windows, tokens, {
           natural: loss.needs === "natural" ? goal : undefined,
@@ -138,12 +157,20 @@ async function lossesOf(
           onRows,
         });
   if (reference !== undefined) owned.push(reference.dispose);
+  const steer =
+    trained &&
+    (await steeringVector(trained, weights, windows, tokens, {
+      ...settings,
+      seed: input.seed,
+      signal,
+    }));
+  if (steer !== undefined) owned.push(() => steer.dispose());
   return (w) => (members, targets, sequence, pressure) => {
     const seen = reference?.rowsOf(members);
     const head = w.get(arch.head);
     return (rows) =>
       loss.of(
-        { rows, targets, sequence, pressure, head, reference: seen } satisfies RowContext,
+        { rows, targets, sequence, pressure, head, reference: seen, steer } satisfies RowContext,
         options,
       );
   };
@@ -153,6 +180,7 @@ const selecting = (
   input: PrepareInput,
   own: () => Promise<number[][]>,
   lossOf: LossesOf,
+  low: Steered | undefined,
 ): SelectInput => {
   const { arch, params, weights, windows, tokens, seed, signal, onProgress, settings } = input;
   const { fraction, per, rank, ridge } = settings;
@@ -162,7 +190,11 @@ const selecting = (
     weights,
     windows,
     tokens,
-    eligible: eligibleParameters(arch, settings.scope, settings),
+    trained: low?.trained,
+    eligible:
+      low === undefined
+        ? eligibleParameters(arch, settings.scope, settings)
+        : eligibleParameters(low.trained, settings.scope, low),
     lossOf: (members) => lossAt(lossOf, windows, tokens, members),
     selfTexts: own,
     fraction,
@@ -176,7 +208,8 @@ const selecting = (
 };
 
 async function companionsOf(
-  { arch, weights, settings, windows, tokens, alternatives, seed, signal }: PrepareInput,
+  { weights, settings, windows, tokens, alternatives, seed, signal }: PrepareInput,
+  arch: Architecture,
   retained: () => Promise<readonly Window[]>,
   head: () => Tensor,
 ): Promise<Companions | undefined> {

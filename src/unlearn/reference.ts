@@ -34,6 +34,11 @@ export type Reference = {
   readonly dispose: () => void;
 };
 
+export type LogitReference = {
+  readonly rowsOf: (members: readonly number[]) => Pick<ReferenceRows, "logits">;
+  readonly dispose: () => void;
+};
+
 type Options = {
   /** Asks for the natural level and targets that reach this goal. */
   natural: Goal | undefined;
@@ -54,23 +59,9 @@ export async function makeReference(
 ): Promise<Reference> {
   const { natural, batchSize = 16, signal, bos, onRows } = options;
   const levelsAt = options.levelsAt ?? naturalOf(arch, w, windows, { signal, bos });
-  const parts: Tensor[] = [];
+  const hidden = await hiddenRows(arch, w, windows, tokens, { batchSize, signal });
   try {
-    for (let from = 0; from < windows.length; from += batchSize) {
-      parts.push(
-        keep(
-          hiddenOf(
-            arch,
-            w,
-            windows.slice(from, from + batchSize),
-            tokens.slice(from, from + batchSize),
-          ),
-        ),
-      );
-      await breathe(signal);
-    }
     const head = w.get(arch.head);
-    const hidden = keep(tidy(() => cat(parts))); // (ΣN, D)
     const targets = windows.flatMap((x, i) => tokens[i]!.map((t) => x.ids[t]!));
     const logProbability = logProbabilities(hidden, head, targets);
     const logits = (from: number, count: number) =>
@@ -85,9 +76,51 @@ export async function makeReference(
     };
     const rows = natural && (await aimedAt(natural));
     return over({ hidden, head, logProbability, rows, starts: startsOf(tokens), tokens });
+  } catch (error) {
+    hidden.dispose();
+    throw error;
+  }
+}
+
+/** θ0's hidden rows (ΣN, D) at the trained tokens of all windows; the caller's. */
+export async function hiddenRows(
+  arch: Architecture,
+  w: Weights,
+  windows: readonly Window[],
+  tokens: readonly (readonly number[])[],
+  { batchSize = 16, signal }: Pick<Options, "batchSize" | "signal"> = {},
+): Promise<Tensor> {
+  const parts: Tensor[] = [];
+  try {
+    for (let from = 0; from < windows.length; from += batchSize) {
+      const to = from + batchSize;
+      parts.push(keep(hiddenOf(arch, w, windows.slice(from, to), tokens.slice(from, to))));
+      await breathe(signal);
+    }
+    return tidy(() => keep(cat(parts)));
   } finally {
     for (const part of parts) part.dispose();
   }
+}
+
+/** θ0's logits alone: for losses that ask no more of it. */
+export async function makeLogitReference(
+  arch: Architecture,
+  w: Weights,
+  windows: readonly Window[],
+  tokens: readonly (readonly number[])[],
+  options: Pick<Options, "batchSize" | "signal"> = {},
+): Promise<LogitReference> {
+  const hidden = await hiddenRows(arch, w, windows, tokens, options);
+  const head = w.get(arch.head);
+  return over({
+    hidden,
+    head,
+    logProbability: [],
+    rows: undefined,
+    starts: startsOf(tokens),
+    tokens,
+  });
 }
 
 function hiddenOf(

@@ -1,7 +1,7 @@
 /** @file Which parameters a method may change; stated in every result. */
-import type { Architecture, Part } from "../models/index.ts";
+import type { Architecture, LinearSpec, Part } from "../models/index.ts";
 
-export const SCOPES = ["all", "no-embeddings", "linear", "mlp", "attention"] as const;
+export const SCOPES = ["all", "no-embeddings", "linear", "mlp", "attention", "mlp-out"] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** A parameter and the part of the model whose graph it belongs to. */
@@ -9,24 +9,25 @@ export type Eligible = { readonly name: string; readonly part: Part };
 
 /**
  * The parameters in scope, in the order in which the model uses them; linear layers without their biases. `frozen`: share of the
- * blocks, from the first on, that stay as they are, with the embedding before them.
+ * blocks, from the first on, that stay as they are, with the embedding before them; `first`: the first block that does not.
  */
 export function eligibleParameters(
   arch: Architecture,
   scope: Scope,
-  { frozen = 0 }: { frozen?: number } = {},
+  {
+    frozen = 0,
+    first = Math.floor(frozen * arch.layers),
+  }: { frozen?: number; first?: number } = {},
 ): Eligible[] {
   const list: Eligible[] = [];
   const others = scope === "all" || scope === "no-embeddings";
-  if (scope === "all" && frozen === 0) {
+  if (scope === "all" && first === 0) {
     list.push(...arch.parts.embed.map((name) => ({ name, part: "embed" as const })));
   }
-  for (let block = Math.floor(frozen * arch.layers); block < arch.layers; block++) {
+  for (let block = first; block < arch.layers; block++) {
     if (others) list.push(...arch.parts.blocks[block]!.map((name) => ({ name, part: block })));
     for (const l of arch.linears) {
-      if (l.block !== block || ((scope === "mlp" || scope === "attention") && l.kind !== scope)) {
-        continue;
-      }
+      if (l.block !== block || !inScope(arch, l, scope)) continue;
       list.push({ name: `${l.name}.weight`, part: block });
       if (others && arch.shapes.has(`${l.name}.bias`)) {
         list.push({ name: `${l.name}.bias`, part: block });
@@ -38,4 +39,11 @@ export function eligibleParameters(
     list.push({ name: arch.head, part: "final" });
   }
   return list;
+}
+
+/** mlp-out: the last of a block's MLP layers, which writes to the residual stream. */
+function inScope(arch: Architecture, l: LinearSpec, scope: Scope): boolean {
+  if (scope === "mlp" || scope === "attention") return l.kind === scope;
+  if (scope !== "mlp-out") return true;
+  return l === arch.linears.filter((x) => x.block === l.block && x.kind === "mlp").at(-1);
 }

@@ -12,6 +12,8 @@ const READ_BY = {
   gamma: (s) => readsOption(s, "gamma"),
   smoothing: (s) => readsOption(s, "smoothing"),
   threshold: (_, own) => own.threshold !== null,
+  layer: (s) => s.loss === "rmu",
+  coefficient: (s) => s.loss === "rmu",
   tunePasses: (s) => s.dial === "task_arithmetic",
   tuneLr: (s) => s.dial === "task_arithmetic",
   passes: (s) => s.dial === "none",
@@ -22,7 +24,7 @@ const READ_BY = {
   fraction: (s) => writesWeights(s),
   per: (s) => writesWeights(s),
   scope: (s) => writesWeights(s),
-  frozen: (s) => writesWeights(s),
+  frozen: (s) => writesWeights(s) && s.loss !== "rmu", // --layer says it
   rank: (s) => writesWeights(s),
   project: (s) => writesWeights(s),
 } as const satisfies Record<string, (s: MethodSettings, own: MethodSettings) => boolean>;

@@ -200,7 +200,7 @@ async function run({
   joining,
   hooks,
 }: RunInput): Promise<LoopOutcome> {
-  const { arch, writer, optimiser, lossOf, companions, dial } = prepared;
+  const { arch, trained, writer, optimiser, lossOf, companions, dial } = prepared;
   const gate =
     sets.heldout?.windows ?? (await sampledWindows(model, sets.forget, values.seed, hooks.signal));
   const textOf = windows.map((w) => w.text);
@@ -244,7 +244,7 @@ async function run({
     resumed ?? (path === undefined ? undefined : checkpointTo(path, every, binding));
   const { lr, warmup, epochs, passes, batch, threshold } = settings;
   return eraseLoop({
-    arch,
+    arch: trained ?? arch,
     writer,
     optimiser,
     windows,

@@ -23,6 +23,7 @@ export const METHOD_NAMES = [
   "task_arithmetic",
   "ssd",
   "sga",
+  "rmu",
 ] as const;
 export const SELECTOR_NAMES = [
   "contrastive",
@@ -198,7 +199,7 @@ export const ERASE = {
   fraction: { kind: "number", min: 0, max: 1, help: "share of the weights that may change" },
   scope: {
     kind: "choice",
-    of: ["all", "no-embeddings", "linear", "mlp", "attention"],
+    of: ["all", "no-embeddings", "linear", "mlp", "attention", "mlp-out"],
     help: "parameters to select from",
   },
   per: { kind: "choice", of: ["global", "tensor", "row"], help: "over what the share is taken" },
@@ -248,6 +249,13 @@ export const ERASE = {
     min: 0,
     max: 1,
     help: "sga: suffix accuracy above which a text is trained on",
+  },
+  layer: { kind: "integer", min: 0, max: 100_000, help: "rmu: block whose output is steered" },
+  coefficient: {
+    kind: "number",
+    min: 0,
+    max: 1000,
+    help: "rmu: length of the vector it is steered to, over that of its own hidden states",
   },
   tunePasses: {
     kind: "integer",

@@ -7,6 +7,7 @@ import { me } from "./me.ts";
 import { natural } from "./natural.ts";
 import { npo } from "./npo.ts";
 import { pdu } from "./pdu.ts";
+import { rmu } from "./rmu.ts";
 import { satimp } from "./satimp.ts";
 import { simnpo } from "./simnpo.ts";
 import type { ErasingLoss } from "./types.ts";
@@ -22,6 +23,7 @@ export const LOSSES = {
   natural,
   npo,
   pdu,
+  rmu,
   satimp,
   simnpo,
   undial,

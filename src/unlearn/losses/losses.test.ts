@@ -75,6 +75,7 @@ function setting() {
     sequence: SEQUENCE,
     pressure: SEQUENCE.map(() => ({ likelihood: 0, accuracy: 0 })),
     reference,
+    steer: random([1, V], 4),
   };
   return { logits, logits0, logProbability, context };
 }
@@ -142,6 +143,7 @@ const WRITTEN: Record<LossName, (z: Tensor, s: ReturnType<typeof setting>) => Te
   },
   pdu: (z) =>
     powScalar(sub(amax(z, { dim: [-1], keepdim: true }), meanDim(z, [-1], { keepdim: true })), 2),
+  rmu: (z, { context }) => sumDim(powScalar(sub(z, context.steer!), 2), [-1], { keepdim: true }),
   natural(z, { logits0 }) {
     const pi = column(PI);
     const q = mixture(logits0, pi, column(TAU));

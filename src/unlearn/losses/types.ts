@@ -16,6 +16,8 @@ export type RowContext = {
   /** Hidden rows (N, D) of this batch under the model being trained, and its head: for losses over whole sequences. */
   readonly rows: Tensor;
   readonly head: Tensor;
+  /** Where hidden states (as rows of logits) should go, (1, D); present for losses that need it. */
+  readonly steer?: Tensor | undefined;
   /** What θ0 thought of these rows; present for losses that need it. */
   readonly reference: ReferenceRows | undefined;
 };
@@ -42,7 +44,7 @@ export type ErasingLoss = {
   readonly summary: string;
   readonly formula: string;
   readonly origin: "paper" | "reconstruction" | "ours";
-  readonly needs: "nothing" | "reference" | "natural";
+  readonly needs: "nothing" | "reference" | "natural" | "hidden";
   /** The options it reads; others are refused when they are given. */
   readonly options: readonly (keyof LossOptions)[];
   /** The loss of one batch; its rows are averaged by the caller. */

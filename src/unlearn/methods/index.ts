@@ -12,6 +12,7 @@ import { labelSmoothing } from "./label_smoothing.ts";
 import { me } from "./me.ts";
 import { npo } from "./npo.ts";
 import { pdu } from "./pdu.ts";
+import { rmu } from "./rmu.ts";
 import { satimp } from "./satimp.ts";
 import { sga } from "./sga.ts";
 import { simnpo } from "./simnpo.ts";
@@ -43,6 +44,7 @@ export const METHODS = {
   task_arithmetic: taskArithmetic,
   ssd,
   sga,
+  rmu,
 } satisfies Record<string, Method>;
 export type MethodName = keyof typeof METHODS;
 
@@ -53,7 +55,7 @@ export function methodNamed(name: string): Method {
 
 /** Whether a method works with text to keep: it cannot do without, it takes it where it is given, or it has no use for it. */
 export function retainTerm({ companion, dial }: MethodSettings): "needed" | "taken" | "refused" {
-  if (companion === "nll" || companion === "kl" || dial === "ssd") return "needed";
+  if (/^(nll|kl|anchor)$/.test(companion) || dial === "ssd") return "needed";
   return companion === "dpo" || dial !== "none" ? "refused" : "taken";
 }
 

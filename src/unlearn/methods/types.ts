@@ -38,6 +38,9 @@ export type MethodSettings = {
   readonly alpha: number;
   /** Suffix accuracy above which a text is trained on; null: every text above its target is. */
   readonly threshold: number | null;
+  /** RMU: block whose output is steered, null for a quarter of the depth; length of what it is steered to, over its own. */
+  readonly layer: number | null;
+  readonly coefficient: number;
   /** What is turned up in place of training, where anything is: `lr` is a notch, `epochs` the most notches. */
   readonly dial: DialName | "none";
   /** Task arithmetic: passes over the forget set, and learning rate, of the fine-tuning whose vector is subtracted. */
@@ -74,6 +77,8 @@ export const COMMON = {
   companion: "none",
   alpha: 1,
   threshold: null,
+  layer: null,
+  coefficient: 1,
   dial: "none",
   tunePasses: 10,
   tuneLr: 1e-5,

@@ -9,7 +9,7 @@ import {
   vectorNorm,
   type Tensor,
 } from "../../torch/index.ts";
-import { forgetGradients } from "./gradients.ts";
+import { erasingGradients } from "./gradients.ts";
 import { linearsReading } from "./directions.ts";
 import { eachBlockMoments } from "./moments.ts";
 import { leadingDirections, unwhiten, whitener } from "./subspace.ts";
@@ -28,11 +28,7 @@ export const directionsGradient: Selector = {
     const matrices = input.eligible.filter((e) =>
       arch.linears.some((l) => `${l.name}.weight` === e.name),
     );
-    const gradients = await forgetGradients(
-      { ...input, eligible: matrices },
-      input.lossOf,
-      "erasing gradient",
-    );
+    const gradients = await erasingGradients({ ...input, eligible: matrices });
     const transposed = new Set(
       arch.linears.filter((l) => l.transposed === true).map((l) => l.name),
     );

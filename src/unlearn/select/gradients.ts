@@ -37,6 +37,18 @@ export type GradientOptions = {
   byBatch?: boolean;
 };
 
+/** Gradient of the method's own erasing loss, in what it runs in. */
+export const erasingGradients = (
+  input: SelectInput,
+  options: GradientOptions = {},
+): Promise<Map<string, Tensor>> =>
+  forgetGradients(
+    { ...input, arch: input.trained ?? input.arch },
+    input.lossOf,
+    "erasing gradient",
+    options,
+  );
+
 /** Σ over batches of dL/dW, L the mean over rows, in float32 for every eligible parameter; the caller disposes them. */
 export async function forgetGradients(
   input: SelectInput,

@@ -23,7 +23,7 @@ import { LOSSES, LOSS_DEFAULTS, nll } from "../losses/index.ts";
 import { crossEntropy } from "../losses/rows.ts";
 import type { Selected } from "../writers/weights.ts";
 import { selectByScore } from "./by-score.ts";
-import { forgetGradients } from "./gradients.ts";
+import { erasingGradients, forgetGradients } from "./gradients.ts";
 import type { SelectInput } from "./types.ts";
 
 /** Makes one gradient (or its square) per eligible parameter; the caller disposes them. */
@@ -41,7 +41,7 @@ export const likelihoodGradient: Gradients = (input) =>
 
 /** Gradient of the method's own erasing loss on the recited tokens of the suffix. */
 export const erasingGradientOnRecited: Gradients = async (input) =>
-  forgetGradients(input, input.lossOf, "erasing gradient", { counted: await recited(input) });
+  erasingGradients(input, { counted: await recited(input) });
 
 /** a on the recited tokens of the suffix alone. */
 export const entropyGradientOnRecited: Gradients = async (input) =>

@@ -16,6 +16,8 @@ export type SelectInput = {
   readonly windows: readonly Window[];
   readonly tokens: readonly (readonly number[])[];
   readonly eligible: readonly Eligible[];
+  /** What the erasing loss runs in, where not the whole model: `params` know its head. */
+  readonly trained?: Architecture | undefined;
   /** The erasing loss at θ0 on windows (by index). */
   readonly lossOf: (members: readonly number[]) => LossOf;
   /** θ0's own samples; drawn on first use. */
