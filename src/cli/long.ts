@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { inputError, messageOf } from "../base/errors.ts";
 import { flagName, resolveFlags, type Flags, type Options, type Values } from "../base/flags.ts";
-import { readObject } from "../io/json.ts";
+import { readRecipe } from "./recipe.ts";
 import { openRun, type Manifest, type RunDirectory, type Setting } from "../run/index.ts";
 import { openSession, peakRss, type SessionOptions } from "../verbs/session.ts";
 import type { Invocation } from "./commands.ts";
@@ -49,7 +49,7 @@ export async function longCommand<T extends Flags>({
 }: Command<T>): Promise<number> {
   const resume = typeof call.given["resume"] === "string" ? call.given["resume"] : undefined;
   const given = resume === undefined ? call.given : { ...settingsIn(resume, name), ...call.given };
-  const recipe = call.recipe === undefined ? {} : camelCased(await readObject(call.recipe));
+  const recipe = call.recipe === undefined ? {} : await readRecipe(call.recipe);
   const { values, origins } = resolveFlags(table, given, recipe);
   const path =
     resume ??
@@ -154,14 +154,6 @@ function settingsIn(path: string, name: string): Record<string, unknown> {
   }
   return Object.fromEntries(Object.entries(manifest.settings).map(([key, s]) => [key, s.value]));
 }
-
-const camelCased = (recipe: Record<string, unknown>): Record<string, unknown> =>
-  Object.fromEntries(
-    Object.entries(recipe).map(([key, value]) => [
-      key.replace(/^--/, "").replace(/[-_]([a-z])/g, (_, c: string) => c.toUpperCase()),
-      value,
-    ]),
-  );
 
 const withoutUndefined = <T extends Flags>(values: Values<T>): Options<T> =>
   Object.fromEntries(Object.entries(values).filter(([, v]) => v !== undefined)) as Options<T>;
