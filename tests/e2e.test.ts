@@ -90,6 +90,7 @@ describe("on a tiny model", () => {
     kl: { ...far, retain: "self" },
     dpo: { ...far, alternative: files.instead },
     sga: far,
+    balanced_subnet: { ...near, lr: 0.3, retain: files.general, fraction: 0.1 },
     rmu: { ...near, retain: files.general },
     ssd: { ...near, lr: 1, retain: files.general },
     task_arithmetic: { ...near, lr: 0.1, tuneLr: 1e-3 },

@@ -229,6 +229,10 @@ test("texts too short, settings that contradict each other, an output that is th
   );
   await assert.rejects(run({ ...rmu, scope: "all" }), /--scope all: expected linear layers or no-/);
   await assert.rejects(run({ method: "em", layer: 1 }), /--layer: expected an option of em/);
+  await assert.rejects(
+    run({ method: "balanced_subnet" }),
+    /--method balanced_subnet: expected --retain FILE or --retain self, got none/,
+  );
   await assert.rejects(run({ method: "npo", beta: 0 }), /--beta: expected more than 0 with npo/);
   await assert.rejects(
     run({ method: "graddiff" }),

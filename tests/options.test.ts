@@ -181,6 +181,22 @@ test("--threshold: sga trains on fewer texts than ga, on the same with a thresho
   assert.ok(pace(few) < pace(all), `${pace(few)} and ${pace(all)} steps an epoch`);
 });
 
+test("balanced_subnet drops the --fraction of each MLP matrix and changes nothing else", async () => {
+  const given = { method: "balanced_subnet", retain: "self", lr: 0.3, fraction: 0.1 } as const;
+  const { out, result } = await run(given);
+  const model = await loadModel(out);
+  for (const [name, places] of await changedIn(out)) {
+    const values = model.params.get(name)!.toFloats();
+    assert.ok(name.includes(".mlp.") && places.every((i) => values[i] === 0), name);
+    assert.equal(places.length, Math.round(0.1 * values.length));
+  }
+  model.dispose();
+  assert.equal(result.patch!.changed, result.selection.selected);
+  assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.2);
+  await assert.rejects(run({ ...given, select: "directions" }), /--select: expected an option of/);
+  await assert.rejects(run({ ...given, rank: 4 }), /--rank: expected an option of balanced_subnet/);
+});
+
 test("rmu writes to the MLP outputs up to --layer, further for a larger --coefficient", async () => {
   const given = { method: "rmu", retain: "self", lr: 1e-3, alpha: 1, epochs: 60 } as const;
   const first = await run({ ...given, layer: 0, coefficient: 4 });

@@ -1,5 +1,5 @@
 /**
- * @file AdamW and SGD over a writer's variables, one variable at a time, so that a gradient can be consumed as soon as the
+ * @file AdamW and SGD, plain or with momentum, over a writer's variables, one variable at a time, so that a gradient can be consumed as soon as the
  * backward pass yields it. Moments exist for the variables alone; weight decay is 0 (METHOD.md section 1).
  */
 import {
@@ -8,6 +8,7 @@ import {
   fusedAdamW_,
   keep,
   mulScalar,
+  mulScalar_,
   noGrad,
   sub_,
   tidy,
@@ -17,7 +18,7 @@ import {
   type Tensor,
 } from "../torch/index.ts";
 
-export type OptimiserName = "adamw" | "sgd";
+export type OptimiserName = "adamw" | "sgd" | "momentum";
 
 export type Optimiser = {
   /** Moves a variable by one step against its gradient. */
@@ -38,6 +39,8 @@ type Options = {
   project?: ((name: string, step: Tensor) => Tensor) | undefined;
 };
 
+const MOMENTUM = 0.9;
+
 /** Adam's (.9, .98) as in Jang et al. and the prototypes: gradients of few texts change quickly. */
 export function optimiser({
   name = "adamw",
@@ -46,17 +49,23 @@ export function optimiser({
   eps = 1e-8,
   project,
 }: Options = {}): Optimiser {
-  const moments = new Map<string, { mean: Tensor; square: Tensor; steps: Tensor }>();
+  const moments = new Map<string, { mean: Tensor; square: Tensor; steps: Tensor }>(); // momentum reads the mean alone
   const momentsOf = (key: string, like: Tensor) => {
     const held =
       moments.get(key) ??
       tidy(() => ({
         mean: keep(zerosLike(like)),
-        square: keep(zerosLike(like)),
+        square: keep(name === "momentum" ? zeros([]) : zerosLike(like)),
         steps: keep(zeros([])),
       }));
     moments.set(key, held);
     return held;
+  };
+  /** m = .9 m + g, a step against m (PyTorch's SGD with momentum). */
+  const momentum = (key: string, target: Tensor, gradient: Tensor, lr: number) => {
+    const { mean } = momentsOf(key, target);
+    add_(mulScalar_(mean, MOMENTUM), gradient);
+    sub_(target, mulScalar(mean, lr));
   };
   const adamw = (key: string, target: Tensor, gradient: Tensor, lr: number) => {
     const m = momentsOf(key, target);
@@ -69,10 +78,11 @@ export function optimiser({
     };
     fusedAdamW_(state, { lr, beta1, beta2, weightDecay: 0, eps });
   };
-  const plain = (key: string, target: Tensor, gradient: Tensor, lr: number) =>
-    name === "adamw"
-      ? adamw(key, target, gradient, lr)
-      : void sub_(target, mulScalar(gradient, lr));
+  const plain = (key: string, target: Tensor, gradient: Tensor, lr: number) => {
+    if (name === "adamw") adamw(key, target, gradient, lr);
+    else if (name === "momentum") momentum(key, target, gradient, lr);
+    else sub_(target, mulScalar(gradient, lr));
+  };
   return {
     step(key, variable, gradient, lr) {
       noGrad(() =>

@@ -36,6 +36,7 @@ import { eligibleParameters } from "./scope.ts";
 import { selectorNamed, type SelectInput } from "./select/index.ts";
 import { selfTexts } from "./self-text.ts";
 import { factorsWriter } from "./writers/factors.ts";
+import { maskedWriter } from "./writers/masked.ts";
 import { promptWriter } from "./writers/prompt.ts";
 import type { Tensor } from "../torch/index.ts";
 import type { Writer } from "./writers/types.ts";
@@ -235,6 +236,9 @@ async function makeWriter(
   if (settings.writes === "prompt") {
     const tokens = randomIntegers(`prompt ${input.seed}`, arch.vocab, settings.promptTokens);
     return { arch: prompted(arch, tokens.length), writer: promptWriter(arch, params, tokens) };
+  }
+  if (settings.writes === "mask") {
+    return { arch, writer: maskedWriter(arch, params, eligible, settings) };
   }
   const selector = selectorNamed(settings.select);
   if (selector.kind === "directions") {

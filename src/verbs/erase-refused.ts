@@ -21,10 +21,10 @@ const READ_BY = {
   optimiser: (s) => s.dial === "none",
   promptTokens: (s) => s.writes === "prompt",
   select: (s) => writesWeights(s),
-  fraction: (s) => writesWeights(s),
+  fraction: (s) => writesWeights(s) || s.writes === "mask",
   per: (s) => writesWeights(s),
-  scope: (s) => writesWeights(s),
-  frozen: (s) => writesWeights(s) && s.loss !== "rmu", // --layer says it
+  scope: (s) => s.writes !== "prompt",
+  frozen: (s) => s.writes !== "prompt" && s.loss !== "rmu", // --layer says it
   rank: (s) => writesWeights(s),
   project: (s) => writesWeights(s),
 } as const satisfies Record<string, (s: MethodSettings, own: MethodSettings) => boolean>;
@@ -121,7 +121,7 @@ function refuseText(
 /** Where no weight changes there is no merged model. */
 function refuseOut({ method, ...values }: EraseValues, { writes }: MethodSettings): void {
   const out = (["out", "outDtype"] as const).find((key) => values[key] !== undefined);
-  if (writes === "weights" || out === undefined) return;
+  if (writes !== "prompt" || out === undefined) return;
   throw inputError(
     `${flagName(out)}: expected a method that writes to weights, got --method ${method}, whose patch acts when the model runs`,
     {
@@ -130,7 +130,8 @@ function refuseOut({ method, ...values }: EraseValues, { writes }: MethodSetting
   );
 }
 
-function refuseSelection({ select }: MethodSettings, given: readonly string[]): void {
+function refuseSelection({ select, writes }: MethodSettings, given: readonly string[]): void {
+  if (writes === "mask") return; // has no selector
   const { kind, name } = selectorNamed(select);
   const idle = [
     ...(kind === "directions" ? ["fraction", "per"] : ["rank"]),

@@ -257,7 +257,8 @@ async function run({
     goal,
     measure: () => measureOn(arch, writer.trainable.weights),
     // what runs around a model may change what it says before anything is trained
-    measureBefore: arch === model.arch ? undefined : () => measureOn(model.arch, model.weights),
+    measureBefore:
+      settings.writes === "weights" ? undefined : () => measureOn(model.arch, model.weights),
     budget: values.utilityBudget,
     lr,
     warmup,

@@ -24,6 +24,7 @@ export const METHOD_NAMES = [
   "ssd",
   "sga",
   "rmu",
+  "balanced_subnet",
 ] as const;
 export const SELECTOR_NAMES = [
   "contrastive",
@@ -196,7 +197,12 @@ export const ERASE = {
   previous: { kind: "list", help: "directories of earlier runs whose texts are checked again" },
   method: { kind: "choice", of: METHOD_NAMES, default: "emso", help: "eraser" },
   select: { kind: "choice", of: SELECTOR_NAMES, help: "what may change" },
-  fraction: { kind: "number", min: 0, max: 1, help: "share of the weights that may change" },
+  fraction: {
+    kind: "number",
+    min: 0,
+    max: 1,
+    help: "share of the weights that may change, or are dropped",
+  },
   scope: {
     kind: "choice",
     of: ["all", "no-embeddings", "linear", "mlp", "attention", "mlp-out"],
@@ -226,7 +232,11 @@ export const ERASE = {
     max: 0.99,
     help: "share of the blocks, from the first on, that stay as they are",
   },
-  optimiser: { kind: "choice", of: ["adamw", "sgd"], help: "how a step is made of a gradient" },
+  optimiser: {
+    kind: "choice",
+    of: ["adamw", "sgd", "momentum"],
+    help: "how a step is made of a gradient",
+  },
   lr: { kind: "number", min: 0, max: 1, help: "learning rate, or the notch of a dial" },
   epochs: { kind: "integer", min: 1, max: 10_000, help: "most epochs: each ends in a measurement" },
   passes: {

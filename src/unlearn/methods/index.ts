@@ -1,5 +1,6 @@
 /** @file The methods, by name. Adding one: its file, a row here; the contract tests pick it up. */
 import { unknownName } from "../../base/errors.ts";
+import { balancedSubnet } from "./balanced_subnet.ts";
 import { ceU } from "./ce_u.ts";
 import { dpo } from "./dpo.ts";
 import { em } from "./em.ts";
@@ -45,6 +46,7 @@ export const METHODS = {
   ssd,
   sga,
   rmu,
+  balanced_subnet: balancedSubnet,
 } satisfies Record<string, Method>;
 export type MethodName = keyof typeof METHODS;
 

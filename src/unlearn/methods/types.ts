@@ -9,7 +9,7 @@ import type { Per } from "../select/types.ts";
 
 export type MethodSettings = {
   /** Weights, or what acts when the model runs and leaves them as they are: P vectors before every text. */
-  readonly writes: "weights" | "prompt";
+  readonly writes: "weights" | "prompt" | "mask";
   readonly promptTokens: number;
   readonly loss: LossName;
   readonly select: string;
