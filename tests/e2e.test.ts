@@ -94,9 +94,11 @@ describe("on a tiny model", () => {
     rmu: { ...near, retain: files.general },
     ssd: { ...near, lr: 1, retain: files.general },
     task_arithmetic: { ...near, lr: 0.1, tuneLr: 1e-3 },
+    dp_decoding: { ...near, target: "ma=1,nll=2", lr: 0.2 },
+    contrastive_decoding: { ...near, lr: 1, rank: 8, tuneLr: 3e-3 },
     spul: { ...near, lr: 0.02, promptTokens: 8, retain: "self" },
   };
-  const SERVED: readonly string[] = ["spul"]; // weights untouched: measured further in served.test.ts
+  const SERVED: readonly string[] = ["spul", "dp_decoding", "contrastive_decoding"]; // weights untouched: measured further in served.test.ts
   for (const method of METHOD_NAMES) {
     test(`${method} forgets, writes a patch, and leaves no tensor behind`, async () => {
       const live = memory().liveTensors;

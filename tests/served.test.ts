@@ -32,7 +32,24 @@ const METHODS = {
     target: "ma=0.9,nll=0.5",
     utilityBudget: 3,
   },
+  dp_decoding: { lr: 0.2, epochs: 20, target: "ma=1,nll=2", utilityBudget: 3 },
+  contrastive_decoding: {
+    rank: 8,
+    tuneLr: 3e-3,
+    tunePasses: 20,
+    lr: 1,
+    epochs: 40,
+    target: "ma=0.9,nll=0.5",
+    utilityBudget: 3,
+  },
 } as const satisfies Record<string, Partial<EraseOptions>>;
+/** Long enough to be interrupted, too short for a goal that far. */
+const LONG = {
+  spul: { epochs: 4 },
+  dp_decoding: { lr: 0.002, epochs: 300 },
+  contrastive_decoding: { lr: 0.01, epochs: 300 },
+};
+const FAR = "ma=0,nll=9";
 const names = Object.keys(METHODS) as (keyof typeof METHODS)[];
 
 before(async () => {
@@ -121,7 +138,9 @@ for (const method of names) {
     const other = { model: at("base"), forget, ...CUT };
     await assert.rejects(evaluate({ ...other, patch }), /expected the model this patch was made/);
     const bytes = readFileSync(patch);
-    bytes[bytes.length - 1]! ^= 1;
+    const strength = String.raw`\"strength\":`; // of a rule: its first digit becomes another
+    const place = method === "spul" ? bytes.length - 1 : bytes.indexOf(strength) + strength.length;
+    bytes[place]! ^= 1;
     writeFileSync(at("damaged"), bytes);
     await assert.rejects(evaluate({ ...other, model: target, patch: at("damaged") }), /SHA-256/);
     await assert.rejects(verifyPatch({ patch: at("damaged") }), { exitCode: 1 });
@@ -135,7 +154,7 @@ for (const method of names) {
 
   test(`${method}: interrupted and resumed, the patch is the same, bit for bit`, async () => {
     const [whole, broken] = [at(`whole-${method}`), at(`broken-${method}`)];
-    const options = { ...common, method, ...METHODS[method], epochs: 4, target: "ma=0,nll=9" };
+    const options = { ...common, method, ...METHODS[method], ...LONG[method], target: FAR };
     const args = (run: string) => ["erase", ...flagsOf({ ...options, checkpointEvery: 1, run })];
     const patchOf = (run: string) =>
       (
@@ -185,6 +204,14 @@ test("what chooses weights, or writes them out, is refused before any work", asy
   await refused({ out: at("merged") }, /--out: expected a method that writes to weights/);
   await refused({ outDtype: "bfloat16" }, /--out-dtype: expected a method that writes/);
   await refused({ retain: undefined }, /--method spul: expected --retain FILE or --retain self/);
+  const dp = { method: "dp_decoding", retain: undefined, promptTokens: undefined } as const;
+  for (const [key, value] of Object.entries({ ...given, batch: 4, passes: 2, tunePasses: 3 })) {
+    const flag = key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+    await refused({ ...dp, [key]: value }, new RegExp(`--${flag}: expected an option of dp_decod`));
+  }
+  await refused({ ...dp, positions: "suffix" }, /--positions: expected an option of dp_decoding/);
+  await refused({ ...dp, retain: "self" }, /--retain: expected a method that takes retain text/);
+  await refused({ ...dp, out: at("merged") }, /--out: expected a method that writes to weights/);
   await refused({ method: "ga", retain: undefined }, /--prompt-tokens: expected an option of ga/);
 });
 
@@ -201,4 +228,33 @@ test("spul: --patch-dtype bfloat16 writes half the bytes, measured after roundin
   assert.deepEqual(again, small.after);
   const wide = statSync(at("spul.safetensors")).size;
   assert.ok(small.patch!.bytes < wide - 8 * 32, `${small.patch!.bytes} of ${wide} bytes`);
+});
+
+test("dp_decoding: likelihood falls, and every text is recited as before", async () => {
+  const options = { ...common, epochs: 20, utilityBudget: 3, patchOut: at("dp.safetensors") };
+  const result = await erase({ ...options, method: "dp_decoding", target: "ma=0.5,nll=1" });
+  assert.equal(result.status, "incomplete");
+  for (const metric of ["exact_match", "memorization_accuracy"]) {
+    assert.deepEqual(result.after.forget![metric], result.before.forget![metric]);
+  }
+  assert.equal(result.after.forget!["exact_match"]!.value, 1);
+  // within the budget of a model with nothing to spare it does nothing at all, and says so
+  const none = await erase({ ...options, method: "dp_decoding", utilityBudget: 1 });
+  assert.deepEqual([none.status, none.patch], ["refused", null]);
+});
+
+test("contrastive_decoding: a reinforced model of chosen weights does as well as one of factors", async () => {
+  const live = memory().liveTensors;
+  const patch = at("contrast-sparse.safetensors");
+  const options = { ...METHODS.contrastive_decoding, rank: undefined };
+  const chosen = { select: "magnitude", scope: "linear", fraction: 0.2, frozen: 0 } as const;
+  const result = await erase({
+    ...{ ...common, ...options, ...chosen, patchOut: patch },
+    ...{ method: "contrastive_decoding", tuneLr: 1e-3 },
+  });
+  assert.equal(result.status, "erased");
+  assert.ok(result.selection.selected < 0.21 * result.selection.total);
+  assert.deepEqual(await evaluate({ model: target, forget, heldout, patch, ...CUT }), result.after);
+  assert.ok((await verifyPatch({ patch, model: target })).decoding!.strength > 0);
+  assert.equal(memory().liveTensors, live);
 });

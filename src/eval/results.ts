@@ -71,7 +71,7 @@ export const eraseResult = z.object({
   }),
   patch: z
     .object({
-      kind: z.enum(["factors", "sparse", "prompt"]),
+      kind: z.enum(["factors", "sparse", "prompt", "decoding"]),
       path: z.string(),
       sha256: z.string(),
       bytes: z.number().int(),

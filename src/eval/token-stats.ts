@@ -2,6 +2,7 @@
 import {
   breathe,
   forEachChunk,
+  headOf,
   hiddenStates,
   rowsOf,
   toBatch,
@@ -112,7 +113,7 @@ function scoreBatch(
       });
       const all = emptyStats(index.length);
       const rows = rowsOf(hiddenStates(arch, w, batch), index);
-      forEachChunk(rows, w.get(arch.head), targets, (logits, { from, targets: wanted }) => {
+      forEachChunk(rows, headOf(arch, w), targets, (logits, { from, targets: wanted }) => {
         const logp = logSoftmax(logits, -1); // (n, V)
         const own = gather(logp, 1, wanted); // (n, 1)
         all.logProbability.set(squeeze(own, 1).toFloats(), from);

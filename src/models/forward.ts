@@ -1,7 +1,6 @@
 /** @file A forward pass without gradients: hidden states, logits of chosen rows. */
 import {
   indexSelect,
-  linear,
   noGrad,
   reshape,
   tensor,
@@ -10,6 +9,7 @@ import {
   type DType,
   type Tensor,
 } from "../torch/index.ts";
+import { headOf } from "./head.ts";
 import type { Architecture, Batch, Weights } from "./types.ts";
 
 /** The normed hidden states (B, T, D) that the output matrix reads. Frees each block's intermediates as it goes. */
@@ -37,13 +37,13 @@ export function rowsOf(hidden: Tensor, rows: readonly number[]): Tensor {
   return indexSelect(reshape(hidden, [batch * tokens, width]), 0, tensor(rows, { dtype: "int64" }));
 }
 
-/** Logits (N, V) of rows (N, D), in float32 unless asked otherwise. */
+/** Logits (N, V) of rows (N, D) as the model is served, in float32 unless asked otherwise. */
 export function logitsOf(
   arch: Architecture,
   w: Weights,
   rows: Tensor,
   { dtype = "float32" }: { dtype?: DType } = {},
 ): Tensor {
-  const logits = linear(rows, w.get(arch.head));
+  const logits = headOf(arch, w)(rows);
   return logits.dtype === dtype ? logits : toCopy(logits, { dtype });
 }

@@ -21,6 +21,7 @@ import {
   type DType,
   type Tensor,
 } from "../torch/index.ts";
+import type { Architecture, Head, Weights } from "./types.ts";
 
 /** 256 rows of a 49,152-token vocabulary are 50 MB of float32: large enough for full GEMM speed. */
 export const CHUNK_ROWS = 256;
@@ -37,10 +38,20 @@ export type LogitLoss = (logits: Tensor, chunk: Chunk) => RowLoss;
 /** A loss for the rows (N, D) of one batch: made when they are known, since some losses weigh whole sequences. */
 export type LossOf = (rows: Tensor) => LogitLoss;
 
+/** Logits by the output matrix (V, D) alone. */
+export const matrixHead =
+  (matrix: Tensor): Head =>
+  (rows) =>
+    linear(rows, matrix);
+
+/** Logits as a model is served: by its rule where it has one. */
+export const headOf = (arch: Architecture, w: Weights): Head =>
+  w.logits ?? matrixHead(w.get(arch.head));
+
 /** Calls `visit` with the float32 logits of each chunk of rows (N, D); what it makes is freed after each chunk. */
 export function forEachChunk(
   rows: Tensor,
-  head: Tensor,
+  head: Head,
   targets: readonly number[],
   visit: (logits: Tensor, chunk: Chunk, rows: Tensor) => void,
 ): void {
@@ -52,7 +63,7 @@ export function forEachChunk(
         shape: [count, 1],
         dtype: "int64",
       });
-      const raw = linear(part, head); // (n, V)
+      const raw = head(part); // (n, V)
       visit(
         as(raw, raw.dtype === "float64" ? "float64" : "float32"),
         { from, count, targets: wanted },
@@ -87,7 +98,7 @@ export function headPass(
       const losses = new Float64Array(targets.length);
       const parts: Tensor[] = [];
       const gradHead = trainHead ? zeros(head.shape, { dtype: wide }) : undefined;
-      forEachChunk(rows, head, targets, (logits, chunk, part) => {
+      forEachChunk(rows, matrixHead(head), targets, (logits, chunk, part) => {
         const { loss: perRow, gradLogits } = loss(logits, chunk);
         losses.set(perRow.toFloats(), chunk.from);
         const scale = tensor(weights.slice(chunk.from, chunk.from + chunk.count), { dtype: wide });

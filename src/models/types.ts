@@ -10,9 +10,14 @@ export type Weights = {
   readonly get: (name: string) => Tensor;
   /** x (…, in) → (…, out) through the linear layer of this name (without ".weight"). */
   readonly linear: (name: string, x: Tensor) => Tensor;
+  /** Present where a rule makes the logits a served model is measured with and draws from; training reads the output matrix. */
+  readonly logits?: Head | undefined;
   /** Present where nothing is written to the lower blocks: their output, known without running them again. */
   readonly stem?: Stem | undefined;
 };
+
+/** How hidden rows (n, D) become logits (n, V). */
+export type Head = (rows: Tensor) => Tensor;
 
 /** The blocks below `block`, as a function of token ids. */
 export type Stem = {
@@ -70,7 +75,7 @@ export type Architecture<C extends Context = Context> = {
   block(w: Weights, index: number, x: Tensor, context: C): Tensor; // (B, T, D)
   final(w: Weights, x: Tensor, context: C): Tensor; // (B, T, D), normed; logits are final · headᵀ
   /** A cache for so many tokens of the caller's; `kvCache` where a model keeps nothing else. */
-  cache?(capacity: number): KvCache;
+  readonly cache?: (capacity: number) => KvCache;
 };
 
 /** A row of the MODELS table. */

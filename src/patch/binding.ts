@@ -2,11 +2,12 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { inputError } from "../base/errors.ts";
+import { RULES } from "../models/index.ts";
 
 export const binding = z.object({
   schema: z.literal("unrecite/patch/v1"),
   /** factors and sparse change weights; the others act when the model runs, and `merged` is empty. */
-  kind: z.enum(["factors", "sparse", "prompt"]),
+  kind: z.enum(["factors", "sparse", "prompt", "decoding"]),
   /** full: old and new values · stripped: new alone, for shipping · undo: old alone. Factors have no old values. */
   values: z.enum(["full", "stripped", "undo"]),
   tool: z.string(),
@@ -31,6 +32,20 @@ export const binding = z.object({
   /** Of factors: the largest rank, and whether layers store (in, out) as GPT-2 does. */
   rank: z.number().int().optional(),
   transposed: z.boolean().optional(),
+  /** Of decoding rules: which, how strong, and what makes the reinforced model of the base, where the rule compares with one. */
+  decoding: z
+    .object({
+      rule: z.enum(RULES),
+      strength: z.number(),
+      reinforced: z
+        .object({
+          kind: z.enum(["factors", "sparse"]),
+          merged: z.record(z.string(), z.string()),
+          transposed: z.boolean().optional(),
+        })
+        .optional(),
+    })
+    .optional(),
 });
 export type Binding = z.infer<typeof binding>;
 

@@ -10,4 +10,5 @@ export { writeFactors, writeSparse, type About, type Factor, type PatchInfo } fr
 export { openPatch, type OpenPatch } from "./format.ts";
 export { inspectPatch, stripPatch, verifyPatch, type PatchSummary } from "./inspect.ts";
 export { patchedTensor, requireBase, requireIntact } from "./patched.ts";
-export { actsWhenRun, servePatch, writeServed, type ServedKind } from "./serve.ts";
+export { writeDecoding, type Reinforced } from "./decoding.ts";
+export { servePatch, writePrompt } from "./serve.ts";

@@ -4,6 +4,7 @@ import { gateError, inputError, messageOf } from "../base/errors.ts";
 import { readError, openModel } from "../io/index.ts";
 import { tidy } from "../torch/index.ts";
 import type { Binding } from "./binding.ts";
+import { reinforcedIn } from "./decoding.ts";
 import { openPatch, patchFile, type OpenPatch } from "./format.ts";
 import { changedTensors, patchedBytes, requireBase, requireIntact } from "./patched.ts";
 import { actsWhenRun, requireTokenizer, requireWeights } from "./serve.ts";
@@ -19,6 +20,8 @@ export type PatchSummary = {
   /** The largest rank of factors; null for other patches. */
   rank: number | null;
   changed: number;
+  /** Of decoding rules: which, and how strong. */
+  decoding?: { rule: string; strength: number };
   method: string;
   tool: string;
   base: string;
@@ -40,7 +43,7 @@ export async function inspectPatch(path: string): Promise<PatchSummary> {
 }
 
 const summaryOf = (patch: OpenPatch): PatchSummary => {
-  const { kind, values, method, tool, base, result, texts, settings, changed, rank } =
+  const { kind, values, method, tool, base, result, texts, settings, changed, rank, decoding } =
     patch.binding;
   return {
     kind,
@@ -51,6 +54,7 @@ const summaryOf = (patch: OpenPatch): PatchSummary => {
     tensors: changedTensors(patch).length,
     rank: rank ?? null,
     changed,
+    ...(decoding && { decoding: { rule: decoding.rule, strength: decoding.strength } }),
     method,
     tool,
     base: base.model,
@@ -104,9 +108,10 @@ async function verifyWith(patch: OpenPatch, model: string): Promise<void> {
     if (actsWhenRun(patch.binding.kind)) {
       requireTokenizer(patch, (await source.tokenizer()).sha256, gateError);
     }
-    for (const name of changedTensors(patch)) {
+    const written = reinforcedIn(patch); // a reinforced model that a rule holds is made, too
+    for (const name of changedTensors(written)) {
       try {
-        patchedBytes(patch, source, name, undo ? "old" : "new");
+        patchedBytes(written, source, name, undo ? "old" : "new");
       } catch (error) {
         throw gateError(messageOf(error), { cause: error });
       }

@@ -25,13 +25,17 @@ import {
 } from "../torch/index.ts";
 import type { Binding } from "./binding.ts";
 import { bindingOf, type About, type PatchInfo } from "./create.ts";
+import { changedParameters, serveDecoding } from "./decoding.ts";
 import type { OpenPatch } from "./format.ts";
 import { requireBase, requireIntact } from "./patched.ts";
 import { writePatchFile } from "./write.ts";
 
 export type ServedKind = Exclude<Binding["kind"], "factors" | "sparse">;
 
-const IS: Readonly<Record<ServedKind, string>> = { prompt: "a prompt" };
+const IS: Readonly<Record<ServedKind, string>> = {
+  prompt: "a prompt",
+  decoding: "a decoding rule",
+};
 
 export const actsWhenRun = (kind: Binding["kind"]): kind is ServedKind => Object.hasOwn(IS, kind);
 
@@ -43,37 +47,38 @@ export function requireWeights({ path, binding: { kind } }: OpenPatch): void {
   });
 }
 
-/** Writes one file with these tensors, in `dtype`; the model with the patch on it has the base's hash. */
-export async function writeServed(
+/** Writes the file of a soft prompt (P, D), in `dtype`. */
+export async function writePrompt(
   file: string,
   source: ModelSource,
-  kind: ServedKind,
-  tensors: ReadonlyMap<string, Tensor>,
+  prompt: Tensor,
   about: About,
   { dtype = "float32" }: { dtype?: DType } = {},
 ): Promise<PatchInfo> {
   const sha256 = await writePatchFile(file, async (add) => {
-    for (const [name, tensor] of tensors) {
-      const bytes = tidy(() => toDType(contiguous(tensor), dtype).bytes());
-      await add({ name, dtype, shape: tensor.shape, bytes });
-    }
-    return bindingOf(source, kind, about, { merged: {}, changed: 0 });
+    const bytes = tidy(() => toDType(contiguous(prompt), dtype).bytes());
+    await add({ name: SOFT_PROMPT, dtype, shape: prompt.shape, bytes });
+    return bindingOf(source, "prompt", about, { merged: {}, changed: 0 });
   });
-  return { kind, path: file, sha256, changed: 0 };
+  return { kind: "prompt", path: file, sha256, changed: 0 };
 }
 
-/** The base model with the patch around it, in memory; refuses a damaged patch and another base or tokenizer. */
+/** The base model as it runs under the patch: changed tensors in their place, or what acts at run time around it. */
 export async function servePatch(patch: OpenPatch, base: Model): Promise<Served> {
+  const { kind } = patch.binding;
+  if (!actsWhenRun(kind)) {
+    const changed = changedParameters(patch, base); // each checked against the hash recorded for it
+    const weights = plainWeights(base.arch, new Map([...base.params, ...changed]));
+    return { arch: base.arch, weights, dispose: () => disposeAll(changed) };
+  }
   requireIntact(patch);
   await requireBase(patch, base.source);
   requireTokenizer(patch, base.tokenizer.sha256);
-  return served(patch, base);
+  return kind === "prompt" ? servePrompt(patch, base) : serveDecoding(patch, base);
 }
 
-function served(patch: OpenPatch, base: Model): Served {
-  const tensor = (name: string): Tensor =>
-    tidy(() => keep(clone(toDevice(patch.tensor(name), base.dtype))));
-  const prompt = tensor(SOFT_PROMPT); // (P, D)
+function servePrompt(patch: OpenPatch, base: Model): Served {
+  const prompt = tidy(() => keep(clone(toDevice(patch.tensor(SOFT_PROMPT), base.dtype)))); // (P, D)
   const plain = plainWeights(base.arch, base.params);
   const weights: Weights = {
     ...plain,

@@ -2,13 +2,11 @@
  * @file From a method's settings to something the loop can run: θ0's view of the forget set, the selection, the writer, the
  * loss of a batch. Everything here is made once, at θ0, and is the same when a run is resumed.
  */
-import { randomIntegers } from "../base/random.ts";
 import { wholeWindow, type Window } from "../eval/index.ts";
 import {
   IDENTITY,
   identityFor,
   plainWeights,
-  prompted,
   type Architecture,
   type LossOf,
   type Parameters,
@@ -28,19 +26,15 @@ import type { Goal } from "./level.ts";
 import type { MethodSettings } from "./methods/index.ts";
 import type { NaturalOf } from "./natural.ts";
 import { optimiser, type Optimiser } from "./optimiser.ts";
-import { selfProjection } from "./projection.ts";
 import { makeAlternatives, makeRetain, type Companions } from "./companions.ts";
 import { steered, steeringVector, type Steered } from "./misdirection.ts";
 import { makeReference } from "./reference.ts";
 import { eligibleParameters } from "./scope.ts";
-import { selectorNamed, type SelectInput } from "./select/index.ts";
+import { makeWriter } from "./make-writer.ts";
+import type { SelectInput } from "./select/index.ts";
 import { selfTexts } from "./self-text.ts";
-import { factorsWriter } from "./writers/factors.ts";
-import { maskedWriter } from "./writers/masked.ts";
-import { promptWriter } from "./writers/prompt.ts";
 import type { Tensor } from "../torch/index.ts";
 import type { Writer } from "./writers/types.ts";
-import { weightsWriter } from "./writers/weights.ts";
 
 export type PrepareInput = {
   arch: Architecture;
@@ -225,37 +219,6 @@ async function companionsOf(
     });
   }
   return makeRetain(arch, weights, await retained(), { term: companion, alpha, seed, signal });
-}
-
-async function makeWriter(
-  input: SelectInput,
-  settings: MethodSettings,
-  own: () => Promise<number[][]>,
-): Promise<Pick<Prepared, "arch" | "writer"> & Pick<Writer, "project">> {
-  const { arch, params, weights, eligible, signal, onProgress } = input;
-  if (settings.writes === "prompt") {
-    const tokens = randomIntegers(`prompt ${input.seed}`, arch.vocab, settings.promptTokens);
-    return { arch: prompted(arch, tokens.length), writer: promptWriter(arch, params, tokens) };
-  }
-  if (settings.writes === "mask") {
-    return { arch, writer: maskedWriter(arch, params, eligible, settings) };
-  }
-  const selector = selectorNamed(settings.select);
-  if (selector.kind === "directions") {
-    return { arch, writer: factorsWriter(arch, params, await selector.select(input)) };
-  }
-  const selected = await selector.select(input);
-  const onBlock = (done: number, total: number) => onProgress?.("projection", done, total);
-  const projection =
-    settings.project === "self"
-      ? await selfProjection(arch, weights, await own(), { ridge: settings.ridge, signal, onBlock })
-      : undefined;
-  const options = projection && { project: projection.project, disposeProject: projection.dispose };
-  return {
-    arch,
-    writer: weightsWriter(arch, params, eligible, selected, options),
-    project: projection?.project,
-  };
 }
 
 function lossAt(

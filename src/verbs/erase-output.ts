@@ -3,25 +3,29 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { EraseResult } from "../eval/index.ts";
 import { writeCheckpoint } from "../io/index.ts";
-import { plainWeights, SOFT_PROMPT, type Model, type Served } from "../models/index.ts";
+import type { Architecture, Model, Served } from "../models/index.ts";
 import {
-  actsWhenRun,
   applyPatch,
   openPatch,
   patchedTensor,
   servePatch,
+  writeDecoding,
   writeFactors,
-  writeServed,
+  writePrompt,
   writeSparse,
   type Factor,
   type PatchInfo,
+  type Reinforced,
 } from "../patch/index.ts";
 import { ADAPTER_CONFIG, ADAPTER_FILE } from "../patch/format.ts";
-import { disposeAll, keep, tidy, toDevice, type DType, type Tensor } from "../torch/index.ts";
+import type { DType } from "../torch/index.ts";
 import type { LoopOutcome } from "../unlearn/erase-loop.ts";
 import type { MethodSettings } from "../unlearn/methods/index.ts";
 import type { Prepared } from "../unlearn/prepare.ts";
+import type { DecodingWriter } from "../unlearn/writers/decoding.ts";
 import type { FactorsWriter } from "../unlearn/writers/factors.ts";
+import type { PromptWriter } from "../unlearn/writers/prompt.ts";
+import type { Writer } from "../unlearn/writers/types.ts";
 import type { EraseValues } from "./erase.ts";
 import type { RunFiles } from "./run-files.ts";
 import { toolVersion } from "./session.ts";
@@ -84,28 +88,43 @@ type About = Parameters<typeof writeSparse>[3];
 function writePatch(
   path: string,
   values: EraseValues,
-  prepared: Prepared,
-  measured: Model,
+  { writer }: Prepared,
+  { arch, source }: Model,
   about: About,
 ): Promise<PatchInfo> {
-  const { writer } = prepared;
   const dtype = values.patchDtype as DType;
-  if (writer.kind === "sparse") {
-    return writeSparse(path, measured.source, (name) => writer.merged(name), about);
+  switch (writer.kind) {
+    case "sparse":
+      return writeSparse(path, source, (name) => writer.merged(name), about);
+    case "factors": {
+      const transposed = isTransposed(arch);
+      return writeFactors(path, source, pairsOf(writer), about, { dtype, transposed });
+    }
+    case "prompt":
+      return writePrompt(path, source, (writer as PromptWriter).prompt, about, { dtype });
+    case "decoding": {
+      const { rule, strength, reinforced: change } = writer as DecodingWriter;
+      const reinforced = change && changeOf(change, arch);
+      const of = { rule, strength: strength(), reinforced };
+      return writeDecoding(path, source, of, about, { dtype });
+    }
   }
-  if (writer.kind === "prompt") {
-    const tensors = new Map([[SOFT_PROMPT, writer.variables.get(SOFT_PROMPT)!]]);
-    return writeServed(path, measured.source, "prompt", tensors, about, { dtype });
-  }
-  const { directions, factors } = writer as FactorsWriter;
-  const pairs = new Map<string, Factor>(
-    [...factors].map(([name, b]) => [name, { u: directions.get(name)!, b }]),
-  );
-  return writeFactors(path, measured.source, pairs, about, {
-    dtype,
-    transposed: measured.arch.linears.some((layer) => layer.transposed === true),
-  });
 }
+
+const isTransposed = (arch: Architecture): boolean =>
+  arch.linears.some((layer) => layer.transposed === true);
+
+/** The factors of a writer in few directions, by layer. */
+function pairsOf(writer: Writer): ReadonlyMap<string, Factor> {
+  const { directions, factors } = writer as FactorsWriter;
+  return new Map([...factors].map(([name, b]) => [name, { u: directions.get(name)!, b }]));
+}
+
+/** What a writer to weights changed, for a patch that keeps it beside the base. */
+const changeOf = (writer: Writer, arch: Architecture): Reinforced =>
+  writer.kind === "factors"
+    ? { kind: "factors", factors: pairsOf(writer), transposed: isTransposed(arch) }
+    : { kind: "sparse", merged: (name) => writer.merged(name) };
 
 async function writeMerged(
   out: string,
@@ -128,24 +147,11 @@ async function writeMerged(
   }
 }
 
-/** The base model as it runs under the patch: patched tensors in their place, or what acts at run time around it. */
+/** The base model as it runs under the patch at `path`. */
 export async function patchedWeights(path: string, base: Model): Promise<Served> {
   const patch = await openPatch(path);
   try {
-    if (actsWhenRun(patch.binding.kind)) return await servePatch(patch, base);
-    const changed = new Map<string, Tensor>();
-    for (const name of base.params.keys()) {
-      tidy(() => {
-        const value = patchedTensor(patch, base.source, name);
-        if (value === undefined) return;
-        changed.set(name, keep(toDevice(value, base.dtype)));
-      });
-    }
-    return {
-      arch: base.arch,
-      weights: plainWeights(base.arch, new Map([...base.params, ...changed])),
-      dispose: () => disposeAll(changed),
-    };
+    return await servePatch(patch, base);
   } finally {
     patch.close();
   }

@@ -14,17 +14,18 @@ const READ_BY = {
   threshold: (_, own) => own.threshold !== null,
   layer: (s) => s.loss === "rmu",
   coefficient: (s) => s.loss === "rmu",
-  tunePasses: (s) => s.dial === "task_arithmetic",
-  tuneLr: (s) => s.dial === "task_arithmetic",
+  tunePasses: (s) => fineTunes(s),
+  tuneLr: (s) => fineTunes(s),
   passes: (s) => s.dial === "none",
-  batch: (s) => s.dial === "none" || s.dial === "task_arithmetic",
+  batch: (s) => s.dial === "none" || fineTunes(s),
   optimiser: (s) => s.dial === "none",
+  positions: (s) => s.dial !== "dp_decoding",
   promptTokens: (s) => s.writes === "prompt",
   select: (s) => writesWeights(s),
   fraction: (s) => writesWeights(s) || s.writes === "mask",
   per: (s) => writesWeights(s),
-  scope: (s) => s.writes !== "prompt",
-  frozen: (s) => s.writes !== "prompt" && s.loss !== "rmu", // --layer says it
+  scope: (s) => writesWeights(s) || s.writes === "mask",
+  frozen: (s) => (writesWeights(s) || s.writes === "mask") && s.loss !== "rmu", // --layer says it
   rank: (s) => writesWeights(s),
   project: (s) => writesWeights(s),
 } as const satisfies Record<string, (s: MethodSettings, own: MethodSettings) => boolean>;
@@ -33,9 +34,15 @@ const READ_BY = {
 const USUAL: readonly string[] = [
   ...["passes", "batch", "optimiser"],
   ...["select", "fraction", "per", "scope", "frozen", "rank", "project"],
+  "positions",
 ];
 
-const writesWeights = (s: MethodSettings): boolean => s.writes === "weights";
+const fineTunes = (s: MethodSettings): boolean =>
+  s.dial === "task_arithmetic" || s.dial === "contrastive_decoding";
+
+/** To those it is asked to merge, or to those of the model that a rule compares with. */
+const writesWeights = (s: MethodSettings): boolean =>
+  s.writes === "weights" || s.dial === "contrastive_decoding";
 
 const readsOption = (s: MethodSettings, key: "beta" | "gamma" | "smoothing"): boolean =>
   s.companion !== "dpo" && (LOSSES[s.loss].options as readonly string[]).includes(key);
@@ -121,7 +128,7 @@ function refuseText(
 /** Where no weight changes there is no merged model. */
 function refuseOut({ method, ...values }: EraseValues, { writes }: MethodSettings): void {
   const out = (["out", "outDtype"] as const).find((key) => values[key] !== undefined);
-  if (writes !== "prompt" || out === undefined) return;
+  if ((writes !== "prompt" && writes !== "decoding") || out === undefined) return;
   throw inputError(
     `${flagName(out)}: expected a method that writes to weights, got --method ${method}, whose patch acts when the model runs`,
     {

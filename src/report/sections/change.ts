@@ -12,6 +12,7 @@ const KINDS: Readonly<Record<Patch["kind"], string>> = {
   factors: "factors: a low-rank addition to some layers, which loads as a LoRA adapter",
   sparse: "sparse: new values for single weights",
   prompt: "prompt: vectors that are read in front of every text; no weight changes",
+  decoding: "decoding: a rule on the likelihoods of the next token; no weight changes",
 };
 
 export function changeSection(r: EraseResult, manifest: Manifest): Section {

@@ -1,5 +1,5 @@
 /** @file Small operations that several losses share, on chunks of logits (n, V). */
-import { forEachChunk } from "../../models/index.ts";
+import { forEachChunk, matrixHead } from "../../models/index.ts";
 import {
   exp_,
   full,
@@ -42,7 +42,7 @@ export function crossEntropy(
 export function logProbabilities(rows: Tensor, head: Tensor, targets: readonly number[]): number[] {
   const out = new Array<number>(targets.length);
   noGrad(() =>
-    forEachChunk(rows, head, targets, (logits, chunk) => {
+    forEachChunk(rows, matrixHead(head), targets, (logits, chunk) => {
       const own = gather(logSoftmax(logits, -1), 1, chunk.targets).toFloats();
       own.forEach((v, i) => (out[chunk.from + i] = v));
     }),

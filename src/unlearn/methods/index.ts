@@ -2,6 +2,8 @@
 import { unknownName } from "../../base/errors.ts";
 import { balancedSubnet } from "./balanced_subnet.ts";
 import { ceU } from "./ce_u.ts";
+import { contrastiveDecoding } from "./contrastive_decoding.ts";
+import { dpDecoding } from "./dp_decoding.ts";
 import { dpo } from "./dpo.ts";
 import { em } from "./em.ts";
 import { emsoPaper } from "./emso-paper.ts";
@@ -42,6 +44,8 @@ export const METHODS = {
   satimp,
   pdu,
   spul,
+  dp_decoding: dpDecoding,
+  contrastive_decoding: contrastiveDecoding,
   task_arithmetic: taskArithmetic,
   ssd,
   sga,

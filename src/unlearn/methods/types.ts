@@ -8,8 +8,8 @@ import type { Scope } from "../scope.ts";
 import type { Per } from "../select/types.ts";
 
 export type MethodSettings = {
-  /** Weights, or what acts when the model runs and leaves them as they are: P vectors before every text. */
-  readonly writes: "weights" | "prompt" | "mask";
+  /** Weights, a mask over them, or what acts when the model runs: P vectors before every text, a rule on logits. */
+  readonly writes: "weights" | "mask" | "prompt" | "decoding";
   readonly promptTokens: number;
   readonly loss: LossName;
   readonly select: string;
@@ -43,7 +43,7 @@ export type MethodSettings = {
   readonly coefficient: number;
   /** What is turned up in place of training, where anything is: `lr` is a notch, `epochs` the most notches. */
   readonly dial: DialName | "none";
-  /** Task arithmetic: passes over the forget set, and learning rate, of the fine-tuning whose vector is subtracted. */
+  /** Passes over the forget set, and learning rate, of the fine-tuning that task arithmetic and contrastive decoding go against. */
   readonly tunePasses: number;
   readonly tuneLr: number;
 };
