@@ -245,6 +245,18 @@ test("ssd dampens only weights that a selector chose, towards 0, and takes the m
   b.dispose();
 });
 
+test("--optimiser subzero forgets by forward passes alone, telling slopes and no gradient norm", async () => {
+  const given = { method: "ga", optimiser: "subzero", lr: 1e-3, passes: 10 } as const;
+  const { result } = await run(given);
+  assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.2);
+  await assert.rejects(
+    run({ ...given, dtype: "bfloat16" }),
+    /expected --dtype float32, got bfloat/,
+  );
+  const scoped = { ...given, scope: "linear", project: "self" } as const;
+  await assert.rejects(run(scoped), /--project self: expected an optimiser of gradients/);
+});
+
 test("--dtype bfloat16 trains rounded weights, measures and writes float32", async () => {
   const { result, out } = await run({ dtype: "bfloat16", rank: 4, lr: 3e-3 });
   assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.2);

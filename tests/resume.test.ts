@@ -114,21 +114,34 @@ test("Ctrl+C ends at the next step with 130 and says how to go on", async () => 
   assert.equal(patchOf(run), patchOf(at("whole")));
 });
 
-test("a dial that was killed is turned on from where it stood, to the same patch", async () => {
-  const given = ["--method", "task_arithmetic", "--tune-lr", "1e-3", "--lr", "0.1"];
-  const idle = ["--rank", "--lr", "--batch"];
-  const args = (run: string) => [
-    ...settings(run).filter((a, i, all) => !idle.includes(a) && !idle.includes(all[i - 1] ?? "")),
-    ...given,
-  ];
-  const run = at("dial");
-  const whole = spawnSync(process.execPath, [...ARGS, ...args(at("dial-whole"))], { env });
-  assert.ok(whole.status === 0 || whole.status === 1, String(whole.stderr));
-  await stopAfter(3, run, args(run), "SIGKILL");
-  const last = spawnSync(process.execPath, [...ARGS, "--resume", run, "--quiet"], { env });
-  assert.equal(last.status, whole.status, String(last.stderr));
-  assert.equal(patchOf(run), patchOf(at("dial-whole")));
-});
+/** The settings without those flags (and their values), with others in their place. */
+const instead = (run: string, idle: readonly string[], given: readonly string[]) => [
+  ...settings(run).filter((a, i, all) => !idle.includes(a) && !idle.includes(all[i - 1] ?? "")),
+  ...given,
+];
+for (const { name, idle, given } of [
+  {
+    name: "dial",
+    idle: ["--rank", "--lr", "--batch"],
+    given: ["--method", "task_arithmetic", "--tune-lr", "1e-3", "--lr", "0.1"],
+  },
+  {
+    name: "subzero",
+    idle: ["--rank", "--lr", "--epochs"],
+    given: ["--method", "ga", "--optimiser", "subzero", "--lr", "1e-3", "--epochs", "8"],
+  },
+]) {
+  test(`${name}: killed and resumed it goes on from where it stood, to the same patch`, async () => {
+    const run = at(name);
+    const args = (path: string) => instead(path, idle, given);
+    const whole = spawnSync(process.execPath, [...ARGS, ...args(at(`${name}-whole`))], { env });
+    assert.ok(whole.status === 0 || whole.status === 1, String(whole.stderr));
+    await stopAfter(3, run, args(run), "SIGKILL");
+    const last = spawnSync(process.execPath, [...ARGS, "--resume", run, "--quiet"], { env });
+    assert.equal(last.status, whole.status, String(last.stderr));
+    assert.equal(patchOf(run), patchOf(at(`${name}-whole`)));
+  });
+}
 
 test("retain text that changed meanwhile starts the run anew", async () => {
   const run = at("retained");

@@ -99,7 +99,9 @@ export async function eraseEqually(input: ErasingInput): Promise<Erased> {
   const onEvent = (event: LoopEvent) => {
     if (event.type === "step") {
       tally.steps = event.step;
-      if (Number.isFinite(event.gradNorm)) norms.push(event.gradNorm);
+      if (event.gradNorm !== undefined && Number.isFinite(event.gradNorm)) {
+        norms.push(event.gradNorm);
+      }
     } else if (event.type === "epoch") {
       tally.epochs = event.epoch;
       const { suffix_nll: nll, memorization_accuracy: accuracy } = event;

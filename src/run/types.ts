@@ -56,7 +56,8 @@ export type EraseEvent =
       step: number;
       epoch: number;
       loss: number;
-      gradNorm: number;
+      gradNorm?: number;
+      slope?: number;
       learningRate: number;
       seconds: number;
     }

@@ -4,7 +4,16 @@ import type { MethodSettings } from "./methods/index.ts";
 import { selectorNamed } from "./select/index.ts";
 
 /** Combinations that would silently do something else than they say. */
-export function checkSettings({ select, project, per, scope, dial, loss }: MethodSettings): void {
+export function checkSettings({
+  select,
+  project,
+  per,
+  scope,
+  dial,
+  loss,
+  optimiser,
+  writes,
+}: MethodSettings): void {
   const { kind } = selectorNamed(select);
   if (dial === "ssd" && kind === "directions") {
     throw inputError(
@@ -23,6 +32,18 @@ export function checkSettings({ select, project, per, scope, dial, loss }: Metho
       {
         wayOut: "leave out --project, or take --select dense",
       },
+    );
+  }
+  if (optimiser === "subzero" && project === "self") {
+    throw inputError(
+      "--project self: expected an optimiser of gradients, got subzero, which moves in directions of its own",
+      { wayOut: "leave out --project or --optimiser" },
+    );
+  }
+  if (optimiser === "subzero" && writes === "mask") {
+    throw inputError(
+      "--optimiser subzero: expected adamw, sgd or momentum where scores say which weights are dropped: the loss does not change with them until one drops",
+      { wayOut: "leave out --optimiser" },
     );
   }
   if (loss === "rmu" && scope === "all") {

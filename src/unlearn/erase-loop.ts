@@ -18,6 +18,7 @@ import {
 import type { Optimiser } from "./optimiser.ts";
 import type { Companions } from "./companions.ts";
 import { NO_PRESSURE, type Pressure } from "./losses/index.ts";
+import type { Stepper } from "./step.ts";
 import { dropSnapshot, type Snapshot } from "./snapshot.ts";
 import { walkOf, type Walk } from "./walk.ts";
 import type { Writer } from "./writers/types.ts";
@@ -34,7 +35,9 @@ export type LoopEvent =
       batch: number;
       batches: number;
       loss: number;
-      gradNorm: number;
+      gradNorm?: number;
+      /** |ρ|, for steps without a gradient. */
+      slope?: number;
       learningRate: number;
       seconds: number;
     }
@@ -66,6 +69,8 @@ export type LoopInput = {
   arch: Architecture;
   writer: Writer;
   optimiser: Optimiser;
+  /** How a step is taken, where not by the optimiser along the gradient. */
+  stepper?: Stepper | undefined;
   windows: readonly Window[];
   tokens: readonly (readonly number[])[];
   texts: number;

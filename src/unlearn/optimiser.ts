@@ -18,7 +18,8 @@ import {
   type Tensor,
 } from "../torch/index.ts";
 
-export type OptimiserName = "adamw" | "sgd" | "momentum";
+/** subzero takes no gradients: see zeroth-order.ts. */
+export type OptimiserName = "adamw" | "sgd" | "momentum" | "subzero";
 
 export type Optimiser = {
   /** Moves a variable by one step against its gradient. */

@@ -2,6 +2,7 @@
  * @file From a method's settings to something the loop can run: θ0's view of the forget set, the selection, the writer, the
  * loss of a batch. Everything here is made once, at θ0, and is the same when a run is resumed.
  */
+import { inputError } from "../base/errors.ts";
 import { wholeWindow, type Window } from "../eval/index.ts";
 import {
   IDENTITY,
@@ -32,6 +33,8 @@ import { makeReference } from "./reference.ts";
 import { eligibleParameters } from "./scope.ts";
 import { makeWriter } from "./make-writer.ts";
 import type { SelectInput } from "./select/index.ts";
+import { subspaceSteps } from "./zeroth-order.ts";
+import type { Stepper } from "./step.ts";
 import { selfTexts } from "./self-text.ts";
 import type { Tensor } from "../torch/index.ts";
 import type { Writer } from "./writers/types.ts";
@@ -65,6 +68,8 @@ export type Prepared = {
   arch: Architecture;
   writer: Writer;
   optimiser: Optimiser;
+  /** How steps are taken, where not by the optimiser along the gradient. */
+  stepper: Stepper | undefined;
   lossOf: (
     members: readonly number[],
     targets: readonly number[],
@@ -105,6 +110,9 @@ export async function prepare(given: PrepareInput): Promise<Prepared> {
     owned.push(writer.dispose);
     const adam = optimiser({ name: settings.optimiser, project });
     owned.push(adam.dispose);
+    const blind =
+      settings.optimiser === "subzero" ? blindSteps(low?.trained ?? run, writer, seed) : undefined;
+    if (blind !== undefined) owned.push(blind.dispose);
     const head = () => writer.trainable.weights.get(arch.head);
     const companions = await companionsOf(input, low?.trained ?? arch, retained, head);
     if (companions !== undefined) owned.push(companions.dispose);
@@ -115,7 +123,7 @@ export async function prepare(given: PrepareInput): Promise<Prepared> {
     if (made !== undefined) owned.push(made.dispose);
     const lossOf = lossWith(writer.trainable.weights);
     const parts = { arch: run, writer, optimiser: adam, lossOf, trained: low?.trained, companions };
-    return { ...parts, dial: made?.dial, dispose };
+    return { ...parts, stepper: blind?.step, dial: made?.dial, dispose };
   } catch (error) {
     dispose();
     throw error;
@@ -201,6 +209,19 @@ const selecting = (
     onProgress,
   };
 };
+
+/** Its differences are too small for weights that are rounded to bfloat16. */
+function blindSteps(
+  arch: Architecture,
+  writer: Writer,
+  seed: number,
+): ReturnType<typeof subspaceSteps> {
+  const { dtype } = writer.trainable.weights.get(arch.head);
+  if (dtype === "float32") return subspaceSteps(arch, writer, { seed });
+  throw inputError(`--optimiser subzero: expected --dtype float32, got ${dtype}`, {
+    wayOut: "add --dtype float32: what one perturbation changes would be lost in rounding",
+  });
+}
 
 async function companionsOf(
   { weights, settings, windows, tokens, alternatives, seed, signal }: PrepareInput,

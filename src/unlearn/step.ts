@@ -20,7 +20,21 @@ export type StepOptions = {
   recompute?: boolean;
 };
 
-export type StepResult = { loss: number; gradNorm: number };
+/** Norm of the gradient, or |slope| along the one direction that was looked at. */
+export type StepResult = { loss: number; gradNorm?: number; slope?: number };
+
+/** Takes one step; `step` counts those before it, from 0: whatever is drawn for it depends on the number. */
+export type Stepper = (
+  training: TrainingBatch,
+  lossOf: LossOf,
+  at: { lr: number; step: number },
+) => StepResult;
+
+/** By the gradient of the batch. */
+export const gradientSteps =
+  (arch: Architecture, writer: Writer, optimiser: Optimiser): Stepper =>
+  (training, lossOf, { lr }) =>
+    trainStep(arch, writer, optimiser, training, lossOf, { lr });
 
 export function trainStep(
   arch: Architecture,
@@ -29,7 +43,7 @@ export function trainStep(
   { batch, rows }: TrainingBatch,
   lossOf: LossOf,
   { lr, clip, recompute = false }: StepOptions,
-): StepResult {
+): { loss: number; gradNorm: number } {
   return tidy(() => {
     let squares = 0;
     const held = new Map<string, Tensor>();

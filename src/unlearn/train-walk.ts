@@ -6,12 +6,13 @@ import type { LoopState } from "./checkpoint.ts";
 import { joinedBatch } from "./companions.ts";
 import type { LoopInput } from "./erase-loop.ts";
 import { restore, takeSnapshot } from "./snapshot.ts";
-import { trainStep, type StepResult } from "./step.ts";
+import { gradientSteps, type StepResult, type Stepper } from "./step.ts";
 import type { Walk } from "./walk.ts";
 
 /** Snapshots are copies of the writer's variables. */
 export function trainingWalk(input: LoopInput, state: LoopState): Walk {
-  const { writer, optimiser, checkpointing, signal, onEvent } = input;
+  const { arch, writer, optimiser, checkpointing, signal, onEvent } = input;
+  const stepper = input.stepper ?? gradientSteps(arch, writer, optimiser);
   return {
     async advance(inside) {
       const { batches, full } = epochOf(input, state);
@@ -19,7 +20,7 @@ export function trainingWalk(input: LoopInput, state: LoopState): Walk {
         const chosen = batches[state.next]!;
         const began = performance.now();
         const lr = rateOf(input, state, chosen.length / full);
-        const result = takeStep(input, state, chosen, lr);
+        const result = takeStep(stepper, input, state, chosen, lr);
         state.step++;
         state.next++;
         const { step, epoch, next: batch } = state;
@@ -53,7 +54,8 @@ function rateOf(input: LoopInput, state: LoopState, share: number): number {
 }
 
 function takeStep(
-  { arch, writer, optimiser, windows, tokens, lossOf, companions }: LoopInput,
+  stepper: Stepper,
+  { windows, tokens, lossOf, companions }: LoopInput,
   state: LoopState,
   chosen: readonly number[],
   lr: number,
@@ -71,9 +73,9 @@ function takeStep(
     const pressure = first.map((b) => state.pressure[windows[chosen[b]!]!.text]!);
     const erasing = lossOf(chosen, rows.targets.slice(0, own), first, pressure);
     const loss = joining?.lossOf({ erasing, own, targets: rows.targets, sequence }) ?? erasing;
-    return trainStep(arch, writer, optimiser, training, loss, { lr });
+    return stepper(training, loss, { lr, step: state.step });
   });
-  if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm)) {
+  if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm ?? result.slope)) {
     throw new DivergedError(state.step + 1, result.loss);
   }
   return result;

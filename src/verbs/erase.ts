@@ -200,7 +200,7 @@ async function run({
   joining,
   hooks,
 }: RunInput): Promise<LoopOutcome> {
-  const { arch, trained, writer, optimiser, lossOf, companions, dial } = prepared;
+  const { arch, trained, writer, optimiser, stepper, lossOf, companions, dial } = prepared;
   const gate =
     sets.heldout?.windows ?? (await sampledWindows(model, sets.forget, values.seed, hooks.signal));
   const textOf = windows.map((w) => w.text);
@@ -247,6 +247,7 @@ async function run({
     arch: trained ?? arch,
     writer,
     optimiser,
+    stepper,
     windows,
     tokens,
     texts,

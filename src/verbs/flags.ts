@@ -236,7 +236,7 @@ export const ERASE = {
   },
   optimiser: {
     kind: "choice",
-    of: ["adamw", "sgd", "momentum"],
+    of: ["adamw", "sgd", "momentum", "subzero"],
     help: "how a step is made of a gradient",
   },
   lr: { kind: "number", min: 0, max: 1, help: "learning rate, or the notch of a dial" },

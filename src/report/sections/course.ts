@@ -31,6 +31,10 @@ function numbersOf<K extends string>(
     .map((e) => e as Record<K, number>);
 }
 
+/** Steps without a gradient tell the slope along the direction that they looked at: it stands in the norm's place. */
+const withSlopes = (events: readonly Event[]): Event[] =>
+  events.map((e) => (typeof e["slope"] === "number" ? { ...e, gradNorm: e["slope"] } : e));
+
 /** A step taken again after a crash, or an epoch measured again, counts once: the last time. */
 const once = <T>(rows: readonly T[], key: (row: T) => number): T[] =>
   [...new Map(rows.map((r) => [key(r), r])).values()].sort((a, b) => key(a) - key(b));
@@ -41,7 +45,7 @@ export function courseSection(
   budget: number | undefined,
 ): Section | undefined {
   const epochs = once<Epoch>(numbersOf(events, "epoch", EPOCH), (e) => e.epoch);
-  const steps = once<Step>(numbersOf(events, "step", STEP), (s) => s.step);
+  const steps = once<Step>(numbersOf(withSlopes(events), "step", STEP), (s) => s.step);
   if (epochs.length === 0 && steps.length === 0) return undefined;
   const notches = numbersOf(events, "notch", ["step", "strength"]);
   const turned = new Set(notches.map((n) => n.step)).size;
@@ -57,7 +61,12 @@ export function courseSection(
     epochs.length === 0
       ? undefined
       : html`<div class="pair">${epochCharts(epochs, r, budget)}</div>`,
-    steps.length === 0 ? undefined : normChart(steps),
+    steps.length === 0
+      ? undefined
+      : normChart(
+          steps,
+          events.some((e) => typeof e["slope"] === "number"),
+        ),
     epochs.length === 0 ? undefined : epochTable(epochs),
     steps.length === 0 ? undefined : stepTable(steps),
   );
@@ -136,12 +145,12 @@ function epochCharts(
   ];
 }
 
-function normChart(steps: readonly Step[]): Html {
+function normChart(steps: readonly Step[], slopes: boolean): Html {
   const norms = steps.map((s) => s.gradNorm);
   const largest = norms.reduce((a, b) => Math.max(a, b), -Infinity);
   return trace({
     key: "c-norm",
-    title: "Gradient norm over the steps, logarithmic",
+    title: `${slopes ? "Slope along each step's direction" : "Gradient norm"} over the steps, logarithmic`,
     finding: `Median ${figure(median(norms), 3)}, largest ${figure(largest, 3)}. A norm that runs away would say that the method is unstable here.`,
     points: steps.map((s) => [s.step, s.gradNorm] as const),
     colour: "unseen",
