@@ -6,6 +6,7 @@ import { randomIntegers } from "../base/random.ts";
 import {
   forEachChunk,
   hiddenStates,
+  matrixHead,
   rowsOf,
   type Architecture,
   type LossOf,
@@ -128,7 +129,7 @@ function lossAt(
     tidy(() => {
       const scored = rowsOf(hiddenStates(arch, w, batch), rows.index); // (N, D)
       const loss = lossOf(scored);
-      forEachChunk(scored, w.get(arch.head), rows.targets, (logits, chunk) => {
+      forEachChunk(scored, matrixHead(w.get(arch.head)), rows.targets, (logits, chunk) => {
         const perRow = loss(logits, chunk).loss.toFloats();
         perRow.forEach((l, i) => (total += l * rows.weights[chunk.from + i]!));
       });
