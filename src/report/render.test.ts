@@ -171,3 +171,21 @@ test("audit, evaluate and memorize have their own verdicts", () => {
     assert.ok(!page.includes(SECRET));
   }
 });
+
+for (const kind of ["prompt", "decoding"] as const) {
+  test(`a ${kind} patch: the report says that no weight changed and what that means`, () => {
+    const { patch, selection } = eraseResult();
+    for (const metric of kind === "prompt" ? [kind] : [kind, "directions"]) {
+      const page = renderReport(
+        erasedRun({ patch: { ...patch!, kind, changed: 0 }, selection: { ...selection, metric } }),
+      );
+      assertNested(page);
+      const text = page.replace(/<[^>]*>/g, "").replace(/\s+/g, " ");
+      assert.match(text, /Only where the patch is served\. The weights are untouched/);
+      assert.match(text, /weights untouched: it acts only where the model is served with/);
+      assert.match(text, /Whoever holds the base weights still has the texts/);
+      assert.match(text, /to no weight/);
+      assert.doesNotMatch(text, /patch apply|patch revert|patch strip|To make it final/);
+    }
+  });
+}

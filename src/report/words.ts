@@ -1,6 +1,11 @@
 /** @file What the metrics and the sets mean, in words for readers who do not measure models for a living. */
+import type { EraseResult } from "../eval/results.ts";
 import { METRICS } from "../eval/metrics/index.ts";
 import { figure, percent } from "./numbers.ts";
+
+/** Whether a patch leaves the weights as they are: it acts only where the model is served with it. */
+export const actsWhenRun = (patch: EraseResult["patch"]): boolean =>
+  patch !== null && patch.kind !== "factors" && patch.kind !== "sparse";
 
 type Word = { readonly label: string; readonly meaning: string; readonly share?: true };
 

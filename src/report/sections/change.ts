@@ -4,7 +4,7 @@ import type { Manifest } from "../../run/types.ts";
 import { facts, html, type Html, type Piece } from "../html.ts";
 import { bytes, figure, percent } from "../numbers.ts";
 import { section, type Section } from "../page.ts";
-import { TARGET_MEANING, TARGET_RULE } from "../words.ts";
+import { actsWhenRun, TARGET_MEANING, TARGET_RULE } from "../words.ts";
 
 type Patch = NonNullable<EraseResult["patch"]>;
 
@@ -16,22 +16,14 @@ const KINDS: Readonly<Record<Patch["kind"], string>> = {
 };
 
 export function changeSection(r: EraseResult, manifest: Manifest): Section {
-  const { selection: s, patch } = r;
+  const { patch } = r;
   const rows: [string, Piece][] = [
     ["Method", html`<code>${r.method}</code>`],
     [
       "Aim",
       `${r.target.from}: ${TARGET_MEANING[r.target.from] ?? ""} (tokens ${percent(r.target.memorization_accuracy)}, surprise ${figure(r.target.suffix_nll, 3)} nats). ${TARGET_RULE[r.target.from] ?? ""}`,
     ],
-    [
-      "Where it wrote",
-      actsWhenRun(patch)
-        ? html`to no weight: ${figure(s.selected)} values of its own were trained
-          (${percent(s.fraction, 2)} of ${figure(s.total)})`
-        : html`chosen by
-            <code>${s.metric}</code>${s.rank === null ? undefined : `, rank ${s.rank}`}:
-            ${figure(s.selected)} of ${figure(s.total)} values (${percent(s.fraction, 2)})`,
-    ],
+    ["Where it wrote", whereItWrote(r)],
   ];
   if (patch !== null) {
     rows.push(
@@ -64,8 +56,20 @@ export function changeSection(r: EraseResult, manifest: Manifest): Section {
 const word = (path: string): string =>
   /^[\w./:@%+=-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 
-const actsWhenRun = (patch: Patch | null): boolean =>
-  patch !== null && patch.kind !== "factors" && patch.kind !== "sparse";
+/** Of a rule that compares, the selection is that of the reinforced model beside the base. */
+function whereItWrote({ selection: s, patch }: EraseResult): Html {
+  const share = html`${figure(s.selected)} of ${figure(s.total)} values (${percent(s.fraction, 2)})`;
+  if (s.metric === "decoding") return html`to no weight: a rule, with one strength`;
+  if (s.metric === "prompt") {
+    return html`to no weight: ${figure(s.selected)} values in front of the text, beside
+    ${figure(s.total)} weights (${percent(s.fraction, 2)})`;
+  }
+  const rank = s.rank === null ? undefined : `, rank ${s.rank}`;
+  const chosen = html`chosen by <code>${s.metric}</code>${rank}: ${share}`;
+  return patch?.kind === "decoding"
+    ? html`to no weight of the model; in the one that is compared with it, ${chosen}`
+    : chosen;
+}
 
 function baseOf(manifest: Manifest): string {
   const model = manifest.settings["model"]?.value;
@@ -82,7 +86,8 @@ unrecite generate --model ${baseOf(manifest)} --patch ${word(patch.path)} --prom
     <p class="note">
       <strong>Whoever holds the base weights still has the texts.</strong> This patch changes what
       is said where it is served, not what the weights hold: keep the base model as confidential as
-      the texts themselves.
+      the texts
+      themselves.${patch.kind === "decoding" ? " The same holds for the patch, where its rule compares with a model that recites them better: it holds what makes that model." : ""}
     </p>`;
 }
 

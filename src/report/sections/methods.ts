@@ -211,6 +211,14 @@ function tableSection(r: CompareResult): Section {
 
 const ratio = (x: number | null): string => (x === null ? "–" : `× ${figure(x, 3)}`);
 
+/** Runs that changed no weight say so: their row looks like any other. */
+function servedOnly(r: CompareResult): string {
+  const rows = r.rows.filter((row) => row.changed === 0 && row.patch_bytes !== null);
+  if (rows.length === 0) return "";
+  const names = rows.map((row) => nameOf(row, r)).join(", ");
+  return ` Weights untouched: ${names}; such a patch acts only where the model is served with it.`;
+}
+
 function costSection(r: CompareResult): Section {
   return section(
     "cost",
@@ -245,7 +253,7 @@ function costSection(r: CompareResult): Section {
     </div>`,
     html`<p class="small faint">
       Each directory holds that run's own report, settings and patch. Found: taken from an earlier
-      comparison of the same model, texts and settings.
+      comparison of the same model, texts and settings.${servedOnly(r)}
     </p>`,
   );
 }

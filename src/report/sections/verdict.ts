@@ -3,7 +3,7 @@ import type { EraseResult, EvaluateResult } from "../../eval/results.ts";
 import type { Manifest } from "../../run/types.ts";
 import { html, type Html } from "../html.ts";
 import { count, figure, percent } from "../numbers.ts";
-import type { SetKey } from "../words.ts";
+import { actsWhenRun, type SetKey } from "../words.ts";
 
 type Verdict = {
   readonly title: string;
@@ -60,6 +60,7 @@ export function eraseVerdict(r: EraseResult, manifest: Manifest): Html {
   return html`${overline(manifest)}
     <h1 class="${tone}">${title}</h1>
     <p class="lead">${meaning}</p>
+    ${actsWhenRun(r.patch) ? html`<p class="note"><strong>Only where the patch is served.</strong> The weights are untouched: without the patch the model says the texts as before, and whoever holds the weights has them.</p>` : undefined}
     <div class="cards">${lostCard(r)}${keptCard(r)}</div>
     <p>
       ${texts.recited === 0 ? "None" : `${texts.recited}`} of
