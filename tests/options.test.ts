@@ -7,7 +7,7 @@ import { erase, memorize } from "../src/index.ts";
 import { openModel } from "../src/io/index.ts";
 import { loadModel } from "../src/models/index.ts";
 import { memory } from "../src/torch/index.ts";
-import type { EraseOptions } from "../src/verbs/erase.ts";
+import type { EraseHooks, EraseOptions } from "../src/verbs/erase.ts";
 import { sentences, temporary, textsFile, tinyModel } from "./tiny.ts";
 
 const CUT = { prefixTokens: 12, suffixTokens: 12 };
@@ -33,10 +33,10 @@ before(async () => {
 
 let runs = 0;
 /** Erases with the options; returns the result and the merged directory, and holds the run to leaving no tensor. */
-async function run(options: Partial<EraseOptions>) {
+async function run(options: Partial<EraseOptions>, hooks: EraseHooks = {}) {
   const live = memory().liveTensors;
   const out = at(`out-${++runs}`);
-  const result = await erase({
+  const given = {
     model: target,
     forget,
     heldout,
@@ -48,7 +48,8 @@ async function run(options: Partial<EraseOptions>) {
     patchOut: at(`patch-${runs}`),
     out,
     ...options,
-  });
+  } as const;
+  const result = await erase(given, hooks);
   assert.equal(memory().liveTensors, live);
   assert.ok(["erased", "incomplete"].includes(result.status), result.status);
   return { result, out };
@@ -255,6 +256,53 @@ test("--optimiser subzero forgets by forward passes alone, telling slopes and no
   );
   const scoped = { ...given, scope: "linear", project: "self" } as const;
   await assert.rejects(run(scoped), /--project self: expected an optimiser of gradients/);
+});
+
+test("--constraint: λ follows what text to keep lost over the bound, at --dual-rate, and holds it", async () => {
+  const given = { method: "em", lr: 1e-3, epochs: 12, target: "ma=0,nll=9", passes: 4 } as const;
+  for (const [constraint, dualRate, retain] of [
+    ["kl=0.02", 40, "self"],
+    ["nll=0.02", 20, undefined],
+  ] as const) {
+    const steps: { dual: number; divergence: number }[] = [];
+    const onEvent: EraseHooks["onEvent"] = (e) => {
+      if (e.type === "step") steps.push({ dual: e.dual!, divergence: e.divergence! });
+    };
+    const held = await run({ ...given, constraint, dualRate, retain }, { onEvent });
+    assert.equal(steps[0]!.dual, 0);
+    assert.ok(Math.abs(steps[0]!.divergence) < 1e-4, "at θ0 nothing has moved");
+    steps.slice(1).forEach(({ dual }, i) => {
+      const before = steps[i]!;
+      const want = Math.max(0, before.dual + dualRate * (before.divergence - 0.02));
+      assert.ok(Math.abs(dual - want) < 1e-9, `${dual} is not ${want} after step ${i + 1}`);
+    });
+    assert.ok(
+      steps.some((s) => s.dual > 0.1),
+      "it was heard",
+    );
+    const free = await run({ ...given, constraint: "kl=100", dualRate });
+    const kept = (r: typeof held) => r.result.after.heldout!["perplexity"]!.value;
+    assert.ok(kept(held) < kept(free), `${constraint}: ${kept(held)} and ${kept(free)}`);
+  }
+});
+
+test("what a constraint cannot stand beside", async () => {
+  const em = { method: "em", constraint: "kl=0.05" } as const;
+  await assert.rejects(
+    run({ ...em, alpha: 2, retain: "self" }),
+    /--alpha: expected no --constraint/,
+  );
+  await assert.rejects(run({ ...em, constraint: "kl" }), /--constraint: expected kl=0\.05, nll=/);
+  await assert.rejects(
+    run({ ...em, method: "graddiff", retain: "self" }),
+    /without text of its own/,
+  );
+  await assert.rejects(run({ ...em, method: "task_arithmetic" }), /expected a method that trains/);
+  await assert.rejects(run({ method: "em", dualRate: 2 }), /--dual-rate: expected an option of em/);
+  await assert.rejects(
+    run({ method: "em", constraint: "none" }),
+    /--constraint: expected an option/,
+  );
 });
 
 test("--dtype bfloat16 trains rounded weights, measures and writes float32", async () => {

@@ -126,6 +126,11 @@ for (const { name, idle, given } of [
     given: ["--method", "task_arithmetic", "--tune-lr", "1e-3", "--lr", "0.1"],
   },
   {
+    name: "constraint",
+    idle: ["--rank", "--epochs"],
+    given: ["--rank", "8", "--epochs", "8", "--constraint", "kl=0.01", "--dual-rate", "40"],
+  },
+  {
     name: "subzero",
     idle: ["--rank", "--lr", "--epochs"],
     given: ["--method", "ga", "--optimiser", "subzero", "--lr", "1e-3", "--epochs", "8"],

@@ -58,6 +58,8 @@ export type EraseEvent =
       loss: number;
       gradNorm?: number;
       slope?: number;
+      dual?: number;
+      divergence?: number;
       learningRate: number;
       seconds: number;
     }

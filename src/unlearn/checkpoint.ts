@@ -16,6 +16,8 @@ export type LoopState = {
   scale: number;
   /** Where the dial stands; 0 for methods that train. */
   strength: number;
+  /** λ of a constraint; 0 without one. */
+  dual: number;
   backoffs: number;
   active: number[];
   reachedAt: (number | null)[];

@@ -4,7 +4,7 @@
  */
 import { shuffled } from "../base/random.ts";
 import type { Window } from "../eval/index.ts";
-import type { Architecture, LossOf, Weights } from "../models/index.ts";
+import type { Architecture, LogitLoss, LossOf, Weights } from "../models/index.ts";
 import { cat, narrow, type Tensor } from "../torch/index.ts";
 import { dpo } from "./losses/dpo.ts";
 import { kl } from "./losses/kl.ts";
@@ -31,9 +31,15 @@ export type Joining = {
   readonly lossOf: (batch: Batched) => LossOf;
 };
 
+/** The mean must stay below `bound`; `rate` is how fast λ follows (constraint.ts). */
+export type Bound = { readonly bound: number; readonly rate: number };
+
 export type Companions = {
-  /** α: what joins is a term of its own, a mean over its own rows · pairs: all rows count alike, in one loss. */
-  readonly weight: number | "pairs";
+  /**
+   * α: what joins is a term of its own, a mean over its own rows · a bound on that mean: its weight λ is the loop's · pairs: all
+   * rows count alike, in one loss.
+   */
+  readonly weight: number | Bound | "pairs";
   /** The windows that join a step: the same for the same step and members, so that a resumed run sees them again. */
   readonly draw: (step: number, members: readonly number[]) => Joining;
   readonly dispose: () => void;
@@ -56,7 +62,6 @@ export async function makeRetain(
   },
 ): Promise<Companions> {
   const tokens = windows.map((w) => trainedTokens(w, "all"));
-  const order = shuffled(`retain ${seed}`, [...windows.keys()]);
   const reference =
     term === "nll"
       ? undefined
@@ -64,19 +69,32 @@ export async function makeRetain(
   const held = term === "kl" ? kl : anchored;
   return {
     weight: alpha,
-    draw(step, { length: count }) {
-      const chosen = Array.from(
-        { length: count },
-        (_, i) => order[(step * count + i) % order.length]!,
-      );
-      const loss = reference === undefined ? nll : held(reference.rowsOf(chosen));
-      return {
-        windows: chosen.map((i) => windows[i]!),
-        tokens: chosen.map((i) => tokens[i]!),
-        lossOf: ({ erasing, own }) => joinedLoss(erasing, own, () => loss),
-      };
-    },
+    draw: drawn(windows, tokens, seed, (chosen) =>
+      reference === undefined ? nll : held(reference.rowsOf(chosen)),
+    ),
     dispose: () => reference?.dispose(),
+  };
+}
+
+/** As many windows as there are to erase, in a seeded order that every step goes on with. */
+export function drawn(
+  windows: readonly Window[],
+  tokens: readonly (readonly number[])[],
+  seed: number,
+  lossFor: (chosen: readonly number[]) => LogitLoss,
+): Companions["draw"] {
+  const order = shuffled(`retain ${seed}`, [...windows.keys()]);
+  return (step, { length: count }) => {
+    const chosen = Array.from(
+      { length: count },
+      (_, i) => order[(step * count + i) % order.length]!,
+    );
+    const loss = lossFor(chosen);
+    return {
+      windows: chosen.map((i) => windows[i]!),
+      tokens: chosen.map((i) => tokens[i]!),
+      lossOf: ({ erasing, own }) => joinedLoss(erasing, own, () => loss),
+    };
   };
 }
 
@@ -125,7 +143,7 @@ export function joinedBatch(
   windows: readonly Window[],
   tokens: readonly (readonly number[])[],
   joining: Pick<Joining, "windows" | "tokens"> | undefined,
-  weight: Companions["weight"] = 0,
+  weight: number | "pairs" = 0,
 ): { training: TrainingBatch; own: number } {
   const own = tokens.reduce((sum, list) => sum + list.length, 0);
   const training = trainingBatch(

@@ -38,6 +38,9 @@ export type LoopEvent =
       gradNorm?: number;
       /** |ρ|, for steps without a gradient. */
       slope?: number;
+      /** λ of a constraint as it was in this step, and D as the step saw it. */
+      dual?: number;
+      divergence?: number;
       learningRate: number;
       seconds: number;
     }
@@ -202,6 +205,7 @@ function startState(before: Measure, { goal, threshold = null }: LoopInput): Loo
     next: 0,
     scale: 1,
     strength: 0,
+    dual: 0,
     backoffs: 0,
     active: mostMemorised(before.levels, active, threshold),
     reachedAt: before.levels.map(() => null),

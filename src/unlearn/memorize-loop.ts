@@ -82,7 +82,7 @@ export async function memorizeLoop(
         const joining = Math.round(injected.length * mix);
         const mixed = [...injected, ...take(general, Math.round(step * batch * mix), joining)];
         const rate = lr * Math.min(1, (step + 1) / WARMUP);
-        const result = tidy(() => {
+        const { loss, gradNorm } = tidy(() => {
           const training = trainingBatch(
             mixed,
             mixed.map((w) => trainedTokens(w, "all")),
@@ -95,7 +95,7 @@ export async function memorizeLoop(
         });
         step++;
         const place = { batch: from / batch + 1, batches: Math.ceil(order.length / batch) };
-        onEvent?.({ type: "step", step, epoch, ...place, ...result, learningRate: rate });
+        onEvent?.({ type: "step", step, epoch, ...place, loss, gradNorm, learningRate: rate });
         await breathe(signal);
       }
       const passed = seen / order.length;

@@ -27,6 +27,7 @@ import type { Goal } from "./level.ts";
 import type { MethodSettings } from "./methods/index.ts";
 import type { NaturalOf } from "./natural.ts";
 import { optimiser, type Optimiser } from "./optimiser.ts";
+import { makeConstraint, parseConstraint } from "./constraint.ts";
 import { makeAlternatives, makeRetain, type Companions } from "./companions.ts";
 import { steered, steeringVector, type Steered } from "./misdirection.ts";
 import { makeReference } from "./reference.ts";
@@ -229,7 +230,11 @@ async function companionsOf(
   retained: () => Promise<readonly Window[]>,
   head: () => Tensor,
 ): Promise<Companions | undefined> {
-  const { companion, alpha, beta } = settings;
+  const { companion, alpha, beta, dualRate: rate } = settings;
+  const constraint = parseConstraint(settings.constraint);
+  if (constraint !== undefined) {
+    return makeConstraint(arch, weights, await retained(), { constraint, rate, seed, signal });
+  }
   if (companion === "none") return undefined;
   if (companion === "dpo") {
     return makeAlternatives(arch, weights, windows, alternatives ?? [], {

@@ -20,8 +20,13 @@ export type StepOptions = {
   recompute?: boolean;
 };
 
-/** Norm of the gradient, or |slope| along the one direction that was looked at. */
-export type StepResult = { loss: number; gradNorm?: number; slope?: number };
+/** Norm of the gradient, or |slope| along the one direction that was looked at; the unweighted loss of each row. */
+export type StepResult = {
+  loss: number;
+  gradNorm?: number;
+  slope?: number;
+  perRow: ArrayLike<number>;
+};
 
 /** Takes one step; `step` counts those before it, from 0: whatever is drawn for it depends on the number. */
 export type Stepper = (
@@ -43,7 +48,7 @@ export function trainStep(
   { batch, rows }: TrainingBatch,
   lossOf: LossOf,
   { lr, clip, recompute = false }: StepOptions,
-): { loss: number; gradNorm: number } {
+): StepResult & { gradNorm: number } {
   return tidy(() => {
     let squares = 0;
     const held = new Map<string, Tensor>();
@@ -70,6 +75,6 @@ export function trainStep(
     }
     writer.publish();
     const loss = losses.reduce((sum, l, i) => sum + l * rows.weights[i]!, 0);
-    return { loss, gradNorm };
+    return { loss, gradNorm, perRow: losses };
   });
 }

@@ -1,9 +1,11 @@
 /** @file An epoch of training: the windows of the texts still above their target, batch by batch, with a checkpoint on the way. */
+import { meanOf } from "../eval/index.ts";
 import { breathe } from "../models/index.ts";
 import { tidy } from "../torch/index.ts";
 import { batchesOf } from "./batches.ts";
 import type { LoopState } from "./checkpoint.ts";
 import { joinedBatch } from "./companions.ts";
+import { nextDual } from "./constraint.ts";
 import type { LoopInput } from "./erase-loop.ts";
 import { restore, takeSnapshot } from "./snapshot.ts";
 import { gradientSteps, type StepResult, type Stepper } from "./step.ts";
@@ -53,32 +55,40 @@ function rateOf(input: LoopInput, state: LoopState, share: number): number {
   return input.lr * state.scale * warm * Math.sqrt(share); // Adam's step is as long for two texts as for eight: the rest pays for it
 }
 
+/** What a step tells of itself. */
+type Told = Omit<StepResult, "perRow"> & { dual?: number; divergence?: number };
+
 function takeStep(
   stepper: Stepper,
   { windows, tokens, lossOf, companions }: LoopInput,
   state: LoopState,
   chosen: readonly number[],
   lr: number,
-): StepResult {
-  const result = tidy(() => {
+): Told {
+  const weight = companions?.weight;
+  const { perRow, own, ...told } = tidy(() => {
     const joining = companions?.draw(state.step, chosen);
     const { training, own } = joinedBatch(
       chosen.map((m) => windows[m]!),
       chosen.map((m) => tokens[m]!),
       joining,
-      companions?.weight,
+      typeof weight === "object" ? state.dual : weight,
     );
     const { sequence, rows } = training;
     const first = sequence.slice(0, own);
     const pressure = first.map((b) => state.pressure[windows[chosen[b]!]!.text]!);
     const erasing = lossOf(chosen, rows.targets.slice(0, own), first, pressure);
     const loss = joining?.lossOf({ erasing, own, targets: rows.targets, sequence }) ?? erasing;
-    return stepper(training, loss, { lr, step: state.step });
+    return { ...stepper(training, loss, { lr, step: state.step }), own };
   });
-  if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm ?? result.slope)) {
-    throw new DivergedError(state.step + 1, result.loss);
+  if (!Number.isFinite(told.loss) || !Number.isFinite(told.gradNorm ?? told.slope)) {
+    throw new DivergedError(state.step + 1, told.loss);
   }
-  return result;
+  if (typeof weight !== "object") return told;
+  const { dual } = state;
+  const divergence = meanOf(Array.from(perRow).slice(own)).value;
+  state.dual = nextDual(dual, divergence, weight.bound, weight.rate);
+  return { ...told, dual, divergence };
 }
 
 /** The loss or a gradient is no number: the step size or the method is at fault. */

@@ -61,12 +61,15 @@ export function subspaceSteps(
     const move = (by: number) => perturb(writer, bases, `${seed} ${step}`, by);
     const { epsilon } = SUBSPACE;
     move(epsilon);
-    const above = lossAt(arch, writer, training, lossOf);
+    const above = lossesAt(arch, writer, training, lossOf);
     move(-2 * epsilon);
-    const below = lossAt(arch, writer, training, lossOf);
-    const slope = (above - below) / (2 * epsilon);
+    const below = lossesAt(arch, writer, training, lossOf);
+    const weighted = (of: (i: number) => number) =>
+      training.rows.weights.reduce((sum, weight, i) => sum + weight * of(i), 0);
+    const slope = weighted((i) => above[i]! - below[i]!) / (2 * epsilon);
     move(epsilon - lr * slope); // back to θ, and the step
-    return { loss: (above + below) / 2, slope: Math.abs(slope) };
+    const perRow = above.map((l, i) => (l + below[i]!) / 2);
+    return { loss: weighted((i) => perRow[i]!), slope: Math.abs(slope), perRow };
   };
   return { step, dispose: () => disposeAll(held?.bases) };
 }
@@ -116,24 +119,23 @@ function direction({ shape }: Tensor, frame: Frame | undefined): Tensor {
   return matmul(matmul(left, randn([rank, rank])), t(right)); // (m, n)
 }
 
-/** Σ weight · loss of a batch, as inference does it: chunks of logits, nothing kept. */
-function lossAt(
+/** The loss of each row of a batch, as inference does it: chunks of logits, nothing kept. */
+function lossesAt(
   arch: Architecture,
   writer: Writer,
   { batch, rows }: TrainingBatch,
   lossOf: LossOf,
-): number {
+): Float64Array {
   const w = writer.trainable.weights;
-  let total = 0;
+  const losses = new Float64Array(rows.targets.length);
   inference(() =>
     tidy(() => {
       const scored = rowsOf(hiddenStates(arch, w, batch), rows.index); // (N, D)
       const loss = lossOf(scored);
-      forEachChunk(scored, matrixHead(w.get(arch.head)), rows.targets, (logits, chunk) => {
-        const perRow = loss(logits, chunk).loss.toFloats();
-        perRow.forEach((l, i) => (total += l * rows.weights[chunk.from + i]!));
-      });
+      forEachChunk(scored, matrixHead(w.get(arch.head)), rows.targets, (logits, chunk) =>
+        losses.set(loss(logits, chunk).loss.toFloats(), chunk.from),
+      );
     }),
   );
-  return total;
+  return losses;
 }

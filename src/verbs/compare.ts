@@ -112,7 +112,7 @@ function flagsFor(method: string, values: CompareValues): ErasePlan {
   const { settings } = methodNamed(method);
   const takes = (key: string) =>
     key === "retain"
-      ? retainTerm(settings) === "needed"
+      ? retainTerm(settings) === "needed" || settings.constraint !== "none"
       : key === "alternative"
         ? settings.companion === "dpo"
         : !OWN.has(key);

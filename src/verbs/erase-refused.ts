@@ -1,6 +1,7 @@
 /** @file What erase refuses before the work: flags that would change nothing, flags that need others beside them. */
 import { flagName } from "../base/flags.ts";
 import { inputError } from "../base/errors.ts";
+import { parseConstraint } from "../unlearn/constraint.ts";
 import { LOSSES } from "../unlearn/losses/index.ts";
 import { methodNamed, retainTerm, type MethodSettings } from "../unlearn/methods/index.ts";
 import { selectorNamed } from "../unlearn/select/index.ts";
@@ -14,6 +15,8 @@ const READ_BY = {
   threshold: (_, own) => own.threshold !== null,
   layer: (s) => s.loss === "rmu",
   coefficient: (s) => s.loss === "rmu",
+  constraint: (s, own) => s.constraint !== "none" || own.constraint !== "none",
+  dualRate: (s) => s.constraint !== "none",
   tunePasses: (s) => fineTunes(s),
   tuneLr: (s) => fineTunes(s),
   passes: (s) => s.dial === "none",
@@ -34,7 +37,7 @@ const READ_BY = {
 const USUAL: readonly string[] = [
   ...["passes", "batch", "optimiser"],
   ...["select", "fraction", "per", "scope", "frozen", "rank", "project"],
-  "positions",
+  ...["positions", "constraint"],
 ];
 
 const fineTunes = (s: MethodSettings): boolean =>
@@ -113,6 +116,7 @@ function refuseText(
       wayOut: "with self, the model's own samples serve as retain text",
     });
   }
+  refuseConstraint(method, settings, given);
   if (given.includes("alpha") && settings.dial !== "none") {
     throw inputError(`--alpha: expected a method with a retain term, got --method ${method}`, {
       wayOut: "leave out --alpha: --lr is the notch of what is turned up",
@@ -121,6 +125,31 @@ function refuseText(
   if (given.includes("alpha") && retain === undefined) {
     throw inputError("--alpha: expected --retain beside it, got none", {
       wayOut: "add --retain FILE or --retain self, or leave out --alpha",
+    });
+  }
+}
+
+/** A constraint takes the place of a retain term, and needs steps to be heard in. */
+function refuseConstraint(
+  method: string,
+  settings: MethodSettings,
+  given: readonly string[],
+): void {
+  if (parseConstraint(settings.constraint) === undefined) return;
+  if (settings.dial !== "none") {
+    throw inputError(`--constraint: expected a method that trains, got --method ${method}`, {
+      wayOut: "leave out --constraint: --utility-budget bounds what is turned up",
+    });
+  }
+  if (settings.companion !== "none") {
+    throw inputError(
+      `--constraint: expected a method without text of its own in every step, got --method ${method}`,
+      { wayOut: "leave out --constraint, or take the method's loss alone: unrecite ls methods" },
+    );
+  }
+  if (given.includes("alpha")) {
+    throw inputError("--alpha: expected no --constraint beside it, whose weight is learnt", {
+      wayOut: "leave out --alpha, or take --dual-rate",
     });
   }
 }

@@ -15,8 +15,11 @@ export function settingsOf(values: EraseValues, texts: { hasSpans: boolean }): M
   );
   const spans = texts.hasSpans && values.positions === undefined ? { positions: "span" } : {};
   // a method without a retain term of its own takes the likelihood of the retain text that it is given
+  const constrained = (values.constraint ?? settings.constraint) !== "none";
   const term =
-    values.retain !== undefined && retainTerm(settings) === "taken" ? { companion: "nll" } : {};
+    values.retain !== undefined && !constrained && retainTerm(settings) === "taken"
+      ? { companion: "nll" }
+      : {};
   const resolved = { ...settings, ...spans, ...term, ...given } as MethodSettings;
   refuseUnused(values, resolved, Object.keys(given));
   checkSettings(resolved);

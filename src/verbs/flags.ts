@@ -195,6 +195,16 @@ export const ERASE = {
     help: "what should be said instead: a text for the id of each text to forget (dpo)",
   },
   alpha: { kind: "number", min: 0, max: 1000, help: "weight of the retain term" },
+  constraint: {
+    kind: "text",
+    help: "kl=0.05 or nll=0.05: how far text to keep may move, its weight learnt (none: no constraint)",
+  },
+  dualRate: {
+    kind: "number",
+    min: 0,
+    max: 100_000,
+    help: "how fast the weight of the constraint follows (default 10)",
+  },
   reference: { kind: "text", help: "the model before the texts were put in: sets the target" },
   previous: { kind: "list", help: "directories of earlier runs whose texts are checked again" },
   method: { kind: "choice", of: METHOD_NAMES, default: "emso", help: "eraser" },

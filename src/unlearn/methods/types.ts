@@ -36,6 +36,9 @@ export type MethodSettings = {
   /** What joins every step, and the weight α of retain text. */
   readonly companion: CompanionName;
   readonly alpha: number;
+  /** What must hold on text to keep, as in kl=0.05, or none; how fast its weight follows. */
+  readonly constraint: string;
+  readonly dualRate: number;
   /** Suffix accuracy above which a text is trained on; null: every text above its target is. */
   readonly threshold: number | null;
   /** RMU: block whose output is steered, null for a quarter of the depth; length of what it is steered to, over its own. */
@@ -76,6 +79,8 @@ export const COMMON = {
   ...LOSS_DEFAULTS,
   companion: "none",
   alpha: 1,
+  constraint: "none",
+  dualRate: 10,
   threshold: null,
   layer: null,
   coefficient: 1,
