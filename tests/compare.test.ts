@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { compareResult } from "../src/eval/index.ts";
-import { compare, memorize, type CompareOptions } from "../src/index.ts";
+import { compare, evaluate, memorize, type CompareOptions } from "../src/index.ts";
 import { runCell } from "../src/verbs/cell.ts";
 import { sentences, temporary, textsFile, tinyModel } from "./tiny.ts";
 
@@ -58,7 +58,10 @@ test("a row for each method and seed; a second comparison finds the runs again",
   assert.ok(ga.course.at(-1)!.suffix_nll > first.before!.forget!["suffix_nll"]!.value);
   assert.equal(ga.course.length, ga.epochs);
   assert.ok(ga.gradient_range! >= 1);
-  const again = await compare({ ...given, cache, methods: ["ga", "npo"] });
+  assert.equal(first.oracle, null);
+  const again = await compare({ ...given, cache, methods: ["ga", "npo"], oracle: at("base") });
+  const alone = await evaluate({ model: at("base"), ...sets, ...CUT });
+  assert.deepEqual(again.oracle, alone); // and it makes no other run of one: ga is found again
   assert.deepEqual(
     again.rows.map((r) => r.reused),
     [true, false],

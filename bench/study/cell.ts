@@ -1,12 +1,10 @@
 /** @file One cell, in a process of its own: erase up to equal forgetting, then every figure of what came out. */
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../../src/base/errors.ts";
 import { tokenStats } from "../../src/eval/index.ts";
 import { loadModel, type Model, type Parameters } from "../../src/models/index.ts";
-import { writeFactors, writeSparse } from "../../src/patch/index.ts";
-import { ADAPTER_CONFIG, ADAPTER_FILE } from "../../src/patch/format.ts";
 import {
   disposeAll,
   keep,
@@ -17,12 +15,13 @@ import {
   type Tensor,
 } from "../../src/torch/index.ts";
 import { levelsOf, type Level } from "../../src/unlearn/level.ts";
-import type { FactorsWriter } from "../../src/unlearn/writers/factors.ts";
+import type { Prepared } from "../../src/unlearn/prepare.ts";
 import type { Writer } from "../../src/unlearn/writers/types.ts";
+import { writePatch } from "../../src/verbs/erase-output.ts";
 import { openSession, peakRss, toolVersion } from "../../src/verbs/session.ts";
 import { HELDOUT_CUT, readSet } from "../../src/verbs/sets.ts";
-import { eraseEqually, type Erased } from "./erasing.ts";
-import { figuresOf, type Figures, type Sets, type Subject } from "./figures.ts";
+import { eraseEqually, servedBy, type Erased } from "./erasing.ts";
+import { figuresOf, type Sets } from "./figures.ts";
 import type { Plan } from "./recipes.ts";
 import type { TargetSpec } from "./sets.ts";
 import {
@@ -204,21 +203,18 @@ async function measured(
   const { writer } = prepared;
   const { params, made } = mergedParameters(writer, model.params);
   try {
-    const subject: Subject = {
-      served: { arch: model.arch, weights: writer.trainable.weights },
-      params,
-    };
-    const figures: Figures = await figuresOf(subject, model, sets, {
-      ...where,
-      seed,
-      attacks: status === "reached",
-    });
-    const patch = await patchOf(writer, model, settings);
+    const figures = await figuresOf(
+      // what acts beside the weights leaves none of its own to round or to teach
+      { served: servedBy(prepared), params: made.length === 0 ? undefined : params },
+      model,
+      sets,
+      { ...where, seed, attacks: status === "reached" },
+    );
     return {
       figures,
       selected: writer.selection.selected,
       moved: shareMoved(params, model.params),
-      ...patch,
+      ...(await patchOf(prepared, model, settings)),
     };
   } finally {
     disposeAll(made);
@@ -260,7 +256,7 @@ function shareMoved(after: Parameters, before: Parameters): number {
 
 /** Writes the patch to see how large it is. */
 async function patchOf(
-  writer: Writer,
+  prepared: Prepared,
   model: Model,
   settings: object,
 ): Promise<{ changed: number; patch_bytes: number }> {
@@ -273,17 +269,12 @@ async function patchOf(
     base: { model: model.spec, tokenizer: model.tokenizer.sha256 },
   };
   try {
-    if (writer.kind === "sparse") {
-      const path = join(folder, "patch.safetensors");
-      const { changed } = await writeSparse(path, model.source, (n) => writer.merged(n), about);
-      return { changed, patch_bytes: statSync(path).size };
-    }
-    const { directions, factors } = writer as FactorsWriter;
-    const pairs = new Map([...factors].map(([n, b]) => [n, { u: directions.get(n)!, b }]));
-    const path = join(folder, "patch");
-    const { changed } = await writeFactors(path, model.source, pairs, about);
-    const size = (file: string) => statSync(join(path, file)).size;
-    return { changed, patch_bytes: size(ADAPTER_FILE) + size(ADAPTER_CONFIG) };
+    const path = join(folder, prepared.writer.kind === "factors" ? "patch" : "patch.safetensors");
+    const { changed } = await writePatch(path, { patchDtype: "float32" }, prepared, model, about);
+    const files = statSync(path).isDirectory()
+      ? readdirSync(path).map((f) => join(path, f))
+      : [path];
+    return { changed, patch_bytes: files.reduce((sum, f) => sum + statSync(f).size, 0) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

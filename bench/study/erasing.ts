@@ -3,16 +3,18 @@
  * better than by the oracle, in accuracy and in likelihood. What is hopeless ends early and is a result too.
  */
 import { resolveFlags } from "../../src/base/flags.ts";
-import { summarise, tokenStats, type Window } from "../../src/eval/index.ts";
+import type { Window } from "../../src/eval/index.ts";
 import { generate, plainWeights, type Model } from "../../src/models/index.ts";
 import { eraseLoop, type LoopEvent, type Measure } from "../../src/unlearn/erase-loop.ts";
-import { levelsOf, meanLevel, type Goal, type Level } from "../../src/unlearn/level.ts";
+import { meanLevel, type Goal, type Level } from "../../src/unlearn/level.ts";
+import { measureTexts } from "../../src/unlearn/measure.ts";
 import type { MethodSettings } from "../../src/unlearn/methods/index.ts";
 import { prepare, type Prepared } from "../../src/unlearn/prepare.ts";
 import { trainedTokens } from "../../src/unlearn/rows.ts";
 import { settingsOf } from "../../src/verbs/erase-settings.ts";
 import { ERASE } from "../../src/verbs/flags.ts";
 import type { TextSet } from "../../src/verbs/sets.ts";
+import type { Served } from "./divergence.ts";
 import type { RecipeFlags } from "./recipes.ts";
 
 const PASSES = 80; // over the forget set, at most, whatever is measured how often
@@ -85,9 +87,12 @@ export async function eraseEqually(input: ErasingInput): Promise<Erased> {
   const norms: number[] = [];
   const tally = { epochs: 0, steps: 0 };
   let start: Measure | undefined;
-  const plain = measurer(input, prepared);
+  const texts = forget.ids.length;
+  const gate = input.heldout.windows;
+  const measureOn = ({ arch, weights }: Served) =>
+    measureTexts(arch, weights, { windows, texts, gate });
   const measure = async () => {
-    const now = await plain();
+    const now = await measureOn(servedBy(prepared));
     start ??= now;
     const progress = progressOf(now, start, goal);
     if (now.perplexity > COLLAPSED * start.perplexity) throw new Ended("collapsed");
@@ -112,7 +117,18 @@ export async function eraseEqually(input: ErasingInput): Promise<Erased> {
       );
     }
   };
-  const status = await loop({ ...input, settings, prepared, tokens, goal, measure, onEvent });
+  const measureBefore =
+    settings.writes === "weights" ? undefined : async () => (start ??= await measureOn(model));
+  const status = await loop({
+    ...input,
+    settings,
+    prepared,
+    tokens,
+    goal,
+    measure,
+    measureBefore,
+    onEvent,
+  });
   return {
     status,
     settings,
@@ -129,21 +145,24 @@ type LoopParts = ErasingInput & {
   tokens: readonly (readonly number[])[];
   goal: Goal;
   measure: () => Promise<Measure>;
+  measureBefore: (() => Promise<Measure>) | undefined;
   onEvent: (event: LoopEvent) => void;
 };
 
 async function loop(parts: LoopParts): Promise<Status> {
-  const { model, forget, settings, prepared, tokens, goal, measure, onEvent, seed } = parts;
-  const { lr, warmup, epochs, passes, batch } = settings;
+  const { forget, settings, prepared, tokens, goal, measure, measureBefore, onEvent, seed } = parts;
+  const { lr, warmup, epochs, passes, batch, threshold } = settings;
   try {
     const outcome = await eraseLoop({
       ...prepared,
-      arch: model.arch,
+      arch: prepared.trained ?? prepared.arch,
       windows: forget.windows,
       tokens,
       texts: forget.ids.length,
+      threshold,
       goal,
       measure,
+      measureBefore,
       budget: Infinity,
       lr,
       warmup,
@@ -161,7 +180,16 @@ async function loop(parts: LoopParts): Promise<Status> {
   }
 }
 
-/** The recipe as `erase` would resolve it; measured at least every second pass, and all given the same number of passes. */
+/** The model as it runs with what a method made. */
+export const servedBy = ({ arch, writer }: Prepared): Served => ({
+  arch,
+  weights: writer.trainable.weights,
+});
+
+/**
+ * The recipe as `erase` would resolve it; training is measured after every second pass at most, and all are given the same number of
+ * passes. A dial keeps its own notches.
+ */
 function settingsFor({ flags, factor }: ErasingInput): MethodSettings {
   const given = { model: "-", forget: "-", ...flags };
   const { values } = resolveFlags(ERASE, {
@@ -169,24 +197,10 @@ function settingsFor({ flags, factor }: ErasingInput): MethodSettings {
     ...(flags["method"] === "dpo" && { alternative: "-" }),
   });
   const settings = settingsOf(values, { hasSpans: false });
+  const lr = settings.lr * factor;
+  if (settings.dial !== "none") return { ...settings, lr };
   const passes = Math.max(2, settings.passes);
-  return { ...settings, lr: settings.lr * factor, passes, epochs: Math.ceil(PASSES / passes) };
-}
-
-function measurer({ model, forget, heldout }: ErasingInput, prepared: Prepared) {
-  const textOf = forget.windows.map((w) => w.text);
-  return async (): Promise<Measure> => {
-    const w = prepared.writer.trainable.weights;
-    const stats = await tokenStats(model.arch, w, forget.windows);
-    const held = await tokenStats(model.arch, w, heldout.windows, { spread: false });
-    const entropies = stats.flatMap((s) => [...s.entropy]);
-    return {
-      levels: levelsOf(stats, textOf, forget.ids.length),
-      perplexity: summarise("perplexity", [], held, "heldout").value,
-      recited: stats.filter((s) => s.correct.every((c) => c === 1)).length,
-      entropy: entropies.reduce((a, b) => a + b, 0) / entropies.length,
-    };
-  };
+  return { ...settings, lr, passes, epochs: Math.ceil(PASSES / passes) };
 }
 
 /** How much of the way in likelihood is done. */

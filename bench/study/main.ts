@@ -134,6 +134,9 @@ function alone(part: string, payload: unknown): Promise<number | null> {
       ],
       { stdio: "inherit" },
     );
+    const stop = () => child.kill();
+    process.once("SIGTERM", stop);
+    child.on("close", () => process.off("SIGTERM", stop));
     child.on("error", reject);
     child.on("close", resolve);
   });
@@ -169,6 +172,9 @@ async function study(): Promise<void> {
     ? plans.filter((p) => (readCell(cellPath(p))?.code ?? code) !== code)
     : [];
   const queue = [...missing, ...stale];
+  let ended = false; // asked to: what runs is lost, what is done is kept
+  process.once("SIGTERM", () => (ended = true));
+  process.once("SIGINT", () => (ended = true));
   const ready = new Map<string, Promise<number | null>>();
   const prepared = (spec: TargetSpec) => {
     const made = ready.get(nameOf(spec)) ?? alone("target", spec);
@@ -176,11 +182,11 @@ async function study(): Promise<void> {
     return made;
   };
   const worker = async () => {
-    while (left() > 0) {
+    while (left() > 0 && !ended) {
       const plan = queue.shift();
       if (plan === undefined) return;
       if ((await prepared(plan.target)) !== 0) return;
-      if (left() > 0) await alone("cell", plan);
+      if (left() > 0 && !ended) await alone("cell", plan);
     }
   };
   if (!values.table) {

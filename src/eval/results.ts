@@ -134,6 +134,8 @@ export const compareResult = z.object({
     .object({ from: z.string(), memorization_accuracy: z.number(), suffix_nll: z.number() })
     .nullable(),
   before: evaluateResult.nullable(),
+  /** The model that --oracle names, on the same sets. */
+  oracle: evaluateResult.nullable(),
   rows: z.array(compareRow),
   seconds: z.number(),
 });

@@ -2,11 +2,12 @@
 import { join } from "node:path";
 import { inputError } from "../base/errors.ts";
 import { resolveFlags, type Options, type Values } from "../base/flags.ts";
-import type { CompareResult, CompareRow, EraseResult } from "../eval/index.ts";
+import type { CompareResult, CompareRow, EraseResult, EvaluateResult } from "../eval/index.ts";
 import { openModel, readAllTexts, sha256 } from "../io/index.ts";
 import { methodNamed, retainTerm } from "../unlearn/methods/index.ts";
 import { runCell, type CellOutcome, type ErasePlan } from "./cell.ts";
 import { settingsOf } from "./erase-settings.ts";
+import { evaluate } from "./evaluate.ts";
 import { COMPARE, ERASE } from "./flags.ts";
 import { toolVersion } from "./session.ts";
 
@@ -42,6 +43,7 @@ export async function compare(
   const started = performance.now();
   const cells = cellsOf(values);
   const content = await contentKey(values);
+  const oracle = await oracleOf(values, { signal, onEvent });
   const rows: CompareRow[] = [];
   let any: EraseResult | undefined;
   for (const [i, { method, seed, flags }] of cells.entries()) {
@@ -67,9 +69,37 @@ export async function compare(
     schema: "unrecite/compare/v1",
     target: any?.target ?? null,
     before: any?.before ?? null,
+    oracle,
     rows,
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+/** The oracle on the sets of the comparison, before the first run: a wrong path is found at once. */
+async function oracleOf(
+  values: CompareValues,
+  { signal, onEvent }: Pick<CompareHooks, "signal" | "onEvent">,
+): Promise<EvaluateResult | null> {
+  const { oracle, forget, kept, unseen, heldout, prefixTokens, suffixTokens, textField } = values;
+  if (oracle === undefined) return null;
+  onEvent?.({ type: "phase", name: "measuring the oracle", done: 0, total: NaN });
+  const { device, threads, memory } = values;
+  return evaluate(
+    {
+      model: oracle,
+      forget,
+      kept,
+      unseen,
+      heldout,
+      prefixTokens,
+      suffixTokens,
+      textField,
+      device,
+      threads,
+      memory,
+    },
+    { signal },
+  );
 }
 
 type Planned = { method: string; seed: number; flags: ErasePlan };
@@ -105,7 +135,7 @@ function cellsOf(values: CompareValues): Planned[] {
 }
 
 /** Of the comparison itself, not of its runs. */
-const OWN = new Set(["methods", "seeds", "cache", "run", "resume"]);
+const OWN = new Set(["methods", "seeds", "cache", "oracle", "run", "resume"]);
 
 /** The flags of one method's erase; retain and alternative text go to the methods that take it. */
 function flagsFor(method: string, values: CompareValues): ErasePlan {

@@ -85,10 +85,11 @@ export async function writeOutputs({
 
 type About = Parameters<typeof writeSparse>[3];
 
-function writePatch(
+/** Writes what a method changed, in the form that its writer has. */
+export function writePatch(
   path: string,
-  values: EraseValues,
-  { writer }: Prepared,
+  values: Pick<EraseValues, "patchDtype">,
+  { writer }: Pick<Prepared, "writer">,
   { arch, source }: Model,
   about: About,
 ): Promise<PatchInfo> {

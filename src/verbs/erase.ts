@@ -6,19 +6,15 @@ import { existsSync } from "node:fs";
 import type { Options, Values } from "../base/flags.ts";
 import { resolveFlags } from "../base/flags.ts";
 import type { EraseResult, Window } from "../eval/index.ts";
-import { summarise, tokenStats, wholeWindow } from "../eval/index.ts";
+import { wholeWindow } from "../eval/index.ts";
 import { expectEmptyFolder } from "../io/index.ts";
 import { loadModel, type Architecture, type Model, type Weights } from "../models/index.ts";
 import { checkpointTo, resumeFrom } from "../unlearn/checkpoint.ts";
-import {
-  eraseLoop,
-  type LoopEvent,
-  type LoopOutcome,
-  type Measure,
-} from "../unlearn/erase-loop.ts";
-import { levelsOf, type Goal } from "../unlearn/level.ts";
+import { eraseLoop, type LoopEvent, type LoopOutcome } from "../unlearn/erase-loop.ts";
+import type { Goal } from "../unlearn/level.ts";
 import type { MethodSettings } from "../unlearn/methods/index.ts";
 import { naturalOf } from "../unlearn/natural.ts";
+import { measureTexts } from "../unlearn/measure.ts";
 import { prepare, type Prepared } from "../unlearn/prepare.ts";
 import { trainedTokens } from "../unlearn/rows.ts";
 import { selfTexts } from "../unlearn/self-text.ts";
@@ -203,24 +199,9 @@ async function run({
   const { arch, trained, writer, optimiser, stepper, lossOf, companions, dial } = prepared;
   const gate =
     sets.heldout?.windows ?? (await sampledWindows(model, sets.forget, values.seed, hooks.signal));
-  const textOf = windows.map((w) => w.text);
   const texts = sets.forget.ids.length;
-  const measureOn = async (arch: Architecture, w: Weights): Promise<Measure> => {
-    const stats = await tokenStats(arch, w, windows, { signal: hooks.signal });
-    const held = await tokenStats(arch, w, gate, { spread: false, signal: hooks.signal });
-    const recited = new Set(
-      stats.flatMap((s, i) => (s.correct.every((c) => c === 1) ? [textOf[i]!] : [])),
-    ).size;
-    const entropy =
-      stats.reduce((sum, s) => sum + s.entropy.reduce((a, b) => a + b, 0), 0) /
-      stats.reduce((n, s) => n + s.entropy.length, 0);
-    return {
-      levels: levelsOf(stats, textOf, texts),
-      perplexity: summarise("perplexity", [], held, "heldout").value,
-      recited,
-      entropy,
-    };
-  };
+  const measureOn = (arch: Architecture, w: Weights) =>
+    measureTexts(arch, w, { windows, texts, gate, signal: hooks.signal });
   const binding = JSON.stringify({
     settings,
     seed: values.seed,

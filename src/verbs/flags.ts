@@ -334,6 +334,10 @@ export const COMPARE = {
   },
   alternative: ERASE.alternative,
   reference: ERASE.reference,
+  oracle: {
+    kind: "text",
+    help: "the same model given the kept texts alone: what a perfect eraser would give back (experiments)",
+  },
   epochs: ERASE.epochs,
   target: ERASE.target,
   utilityBudget: ERASE.utilityBudget,

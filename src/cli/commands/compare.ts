@@ -1,6 +1,6 @@
 /** @file `compare` on the command line: a table, table.csv, and the report. */
 import { writeFileAtomic } from "../../io/index.ts";
-import type { CompareResult, CompareRow } from "../../eval/index.ts";
+import type { CompareResult, CompareRow, EvaluateResult } from "../../eval/index.ts";
 import { compare } from "../../verbs/compare.ts";
 import { COMPARE } from "../../verbs/flags.ts";
 import type { Invocation } from "../commands.ts";
@@ -68,7 +68,7 @@ const HEAD = [
   "kept rec. x",
 ];
 
-export function summaryOf({ rows, target }: CompareResult): string[] {
+export function summaryOf({ rows, target, oracle, before }: CompareResult): string[] {
   const n = (x: number | null, digits = 3) => (x === null ? "–" : x.toFixed(digits));
   const cells = rows.map((r) => [
     r.method,
@@ -81,6 +81,7 @@ export function summaryOf({ rows, target }: CompareResult): string[] {
     n(r.kept_accuracy),
     n(r.kept_recited),
   ]);
+  if (oracle !== null) cells.push(["(oracle)", "", "", ...oracleCells(oracle, before, n)]);
   const width = HEAD.map((h, i) => Math.max(h.length, ...cells.map((c) => c[i]!.length)));
   const line = (c: readonly string[]) =>
     c
@@ -97,4 +98,26 @@ export function summaryOf({ rows, target }: CompareResult): string[] {
     r.error === null ? [] : [`${r.method}, seed ${r.seed}: ${r.error}`],
   );
   return [...aim, line(HEAD), ...cells.map(line), ...errors];
+}
+
+/** The oracle in the columns of a run: × is its value over that of the model before erasing. */
+function oracleCells(
+  oracle: EvaluateResult,
+  before: EvaluateResult | null,
+  n: (x: number | null, digits?: number) => string,
+): string[] {
+  const value = (set: "forget" | "kept" | "heldout", metric: string, of = oracle) =>
+    of[set]?.[metric]?.value ?? null;
+  const ratio = (set: "kept" | "heldout", metric: string) => {
+    const [is, was] = [value(set, metric), before && value(set, metric, before)];
+    return n(is === null || was === null || was === 0 ? null : is / was);
+  };
+  return [
+    n(value("forget", "exact_match")),
+    n(value("forget", "memorization_accuracy")),
+    n(value("forget", "suffix_nll"), 2),
+    ratio("heldout", "perplexity"),
+    ratio("kept", "memorization_accuracy"),
+    ratio("kept", "exact_match"),
+  ];
 }

@@ -2,10 +2,10 @@
 import type { CompareResult, CompareRow } from "../../eval/results.ts";
 import type { Manifest } from "../../run/types.ts";
 import { dots, type DotRow } from "../charts.ts";
-import { html, number, table, type Html } from "../html.ts";
+import { html, number, table, type Column, type Html, type Piece } from "../html.ts";
 import { bytes, count, duration, figure, percent } from "../numbers.ts";
 import { section, type Section } from "../page.ts";
-import { tradeoff } from "../tradeoff.ts";
+import { tradeoff, type TradeoffOptions } from "../tradeoff.ts";
 import { valueOf } from "./verdict.ts";
 import { verdictOf, type Part } from "./measured.ts";
 
@@ -66,8 +66,9 @@ function pictureSection(r: CompareResult, manifest: Manifest): Section {
       : tradeoff({
           key: "tradeoff",
           title: "Where each run went, epoch by epoch",
-          finding: `Right is forgotten, down is kept; dashed: the target${typeof budget === "number" ? `, and the budget of × ${figure(budget)} where it is in sight` : ""}. ${paths.map((p) => `${p.name} ended at ${figure(p.points.at(-1)![0], 3)} nats, × ${figure(p.points.at(-1)![1])}`).join("; ")}.`,
+          finding: `Right is forgotten, down is kept; ${r.oracle === null ? "" : "diamond: the oracle, which never saw the texts; "}dashed: the target${typeof budget === "number" ? `, and the budget of × ${figure(budget)} where it is in sight` : ""}. ${paths.map((p) => `${p.name} ended at ${figure(p.points.at(-1)![0], 3)} nats, × ${figure(p.points.at(-1)![1])}`).join("; ")}.`,
           paths,
+          landmark: oraclePoint(r),
           target: r.target?.suffix_nll,
           budget: typeof budget === "number" ? budget : undefined,
           xName: "surprise at the forget set, nats per token",
@@ -77,20 +78,31 @@ function pictureSection(r: CompareResult, manifest: Manifest): Section {
   );
 }
 
+/** Where a model that never saw the forget set stands, on the same axes. */
+function oraclePoint({ oracle, before }: CompareResult): TradeoffOptions["landmark"] {
+  if (oracle === null || before === null) return undefined;
+  const nll = valueOf(oracle, "forget", "suffix_nll");
+  const [is, was] = [oracle, before].map((d) => valueOf(d, "heldout", "perplexity"));
+  if (nll === undefined || is === undefined || was === undefined) return undefined;
+  return { name: "oracle", point: [nll, is / was] };
+}
+
 function multiples(r: CompareResult): Section[] {
   if (r.before === null) return [];
   const { before, target } = r;
   const rowsOf = (
     value: (row: CompareRow) => number | null,
     start: number | undefined,
-    aim?: number,
-  ) =>
-    r.rows.flatMap((row): DotRow[] => {
-      const after = value(row);
-      return after === null
-        ? []
-        : [{ name: nameOf(row, r), before: start, after, target: aim, colour: "forget" }];
-    });
+    { aim, oracle }: { aim?: number | undefined; oracle?: number | undefined },
+  ) => {
+    const rows = r.rows.map((row) => ({ name: nameOf(row, r), after: value(row), before: start }));
+    const last = { name: "oracle", after: oracle ?? null, before: undefined };
+    return [...rows, last].flatMap(({ after, ...row }): DotRow[] =>
+      after === null ? [] : [{ ...row, after, target: aim, colour: "forget" }],
+    );
+  };
+  const oracleOf = (set: "forget" | "kept", metric: string) =>
+    r.oracle === null ? undefined : valueOf(r.oracle, set, metric);
   const chart = (
     key: string,
     title: string,
@@ -128,7 +140,10 @@ function multiples(r: CompareResult): Section[] {
           rowsOf(
             (x) => x.memorization_accuracy,
             valueOf(before, "forget", "memorization_accuracy"),
-            target?.memorization_accuracy,
+            {
+              aim: target?.memorization_accuracy,
+              oracle: oracleOf("forget", "memorization_accuracy"),
+            },
           ),
           share,
           "forget",
@@ -137,7 +152,10 @@ function multiples(r: CompareResult): Section[] {
           "m-nll",
           "Surprise at the forget set, nats",
           "The target, not more: far beyond it shows that something was removed.",
-          rowsOf((x) => x.suffix_nll, valueOf(before, "forget", "suffix_nll"), target?.suffix_nll),
+          rowsOf((x) => x.suffix_nll, valueOf(before, "forget", "suffix_nll"), {
+            aim: target?.suffix_nll,
+            oracle: oracleOf("forget", "suffix_nll"),
+          }),
           (x) => figure(x, 3),
           "forget",
         )}
@@ -151,6 +169,7 @@ function multiples(r: CompareResult): Section[] {
                 ? null
                 : x.kept_recited * keptStart,
             keptStart,
+            { oracle: oracleOf("kept", "exact_match") },
           ),
           share,
           "kept",
@@ -159,7 +178,9 @@ function multiples(r: CompareResult): Section[] {
           "m-keptnll",
           "Surprise at the kept texts, nats",
           "As little change as can be.",
-          rowsOf((x) => x.kept_nll, valueOf(before, "kept", "suffix_nll")),
+          rowsOf((x) => x.kept_nll, valueOf(before, "kept", "suffix_nll"), {
+            oracle: oracleOf("kept", "suffix_nll"),
+          }),
           (x) => figure(x, 3),
           "kept",
         )}
@@ -168,44 +189,27 @@ function multiples(r: CompareResult): Section[] {
   ];
 }
 
-function tableSection(r: CompareResult): Section {
+type RunColumn = readonly [head: Column, value: (row: CompareRow) => Piece];
+
+/** A section that is one table, a row per run. */
+function runsSection(
+  r: CompareResult,
+  [key, eyebrow, title]: readonly [key: string, eyebrow: string, title: string],
+  columns: readonly RunColumn[],
+  note: Html,
+): Section {
   return section(
-    "rows",
-    "Runs",
-    "Every run",
+    key,
+    eyebrow,
+    title,
     html`<div class="compact scroll">
       ${table(
-        "Every run of the comparison",
-        [
-          "run",
-          "status",
-          number("recited"),
-          number("tokens"),
-          number("nll"),
-          number("kept tokens"),
-          number("kept recited"),
-          number("perplexity"),
-          number("beyond"),
-        ],
-        r.rows.map((row) => [
-          nameOf(row, r),
-          row.error === null
-            ? row.status.replaceAll("_", " ")
-            : html`<span class="bad">failed</span>`,
-          percent(row.recited),
-          percent(row.memorization_accuracy),
-          figure(row.suffix_nll, 3),
-          ratio(row.kept_accuracy),
-          ratio(row.kept_recited),
-          ratio(row.perplexity),
-          figure(row.over_forgotten),
-        ]),
+        title,
+        ["run", ...columns.map(([head]) => head)],
+        r.rows.map((row) => [nameOf(row, r), ...columns.map(([, value]) => value(row))]),
       )}
     </div>`,
-    html`<p class="small faint">
-      × is relative to before; beyond: texts whose surprise is over 1.5 × their own level.
-      ${r.rows.flatMap((row) => (row.error === null ? [] : [html`<br /><strong>${nameOf(row, r)}</strong>: ${row.error}`]))}
-    </p>`,
+    html`<p class="small faint">${note}</p>`,
   );
 }
 
@@ -219,41 +223,44 @@ function servedOnly(r: CompareResult): string {
   return ` Weights untouched: ${names}; such a patch acts only where the model is served with it.`;
 }
 
-function costSection(r: CompareResult): Section {
-  return section(
-    "cost",
-    "Cost",
-    "What each run took and changed",
-    html`<div class="compact scroll">
-      ${table(
-        "What each run took",
-        [
-          "run",
-          number("epochs"),
-          number("steps"),
-          number("gradient range"),
-          number("values trained"),
-          number("patch"),
-          number("time"),
-          number("memory"),
-          "directory",
-        ],
-        r.rows.map((row) => [
-          nameOf(row, r),
-          figure(row.epochs),
-          figure(row.steps),
-          row.gradient_range === null ? "–" : `× ${figure(row.gradient_range, 2)}`,
-          figure(row.selected),
-          bytes(row.patch_bytes),
-          duration(row.seconds),
-          bytes(row.peak_rss_bytes),
-          html`<code>${row.run}</code>${row.reused ? " (found)" : ""}`,
-        ]),
-      )}
-    </div>`,
-    html`<p class="small faint">
-      Each directory holds that run's own report, settings and patch. Found: taken from an earlier
-      comparison of the same model, texts and settings.${servedOnly(r)}
-    </p>`,
+const statusOf = (row: CompareRow): Piece =>
+  row.error === null ? row.status.replaceAll("_", " ") : html`<span class="bad">failed</span>`;
+
+const tableSection = (r: CompareResult): Section =>
+  runsSection(
+    r,
+    ["rows", "Runs", "Every run"],
+    [
+      ["status", statusOf],
+      [number("recited"), (row) => percent(row.recited)],
+      [number("tokens"), (row) => percent(row.memorization_accuracy)],
+      [number("nll"), (row) => figure(row.suffix_nll, 3)],
+      [number("kept tokens"), (row) => ratio(row.kept_accuracy)],
+      [number("kept recited"), (row) => ratio(row.kept_recited)],
+      [number("perplexity"), (row) => ratio(row.perplexity)],
+      [number("beyond"), (row) => figure(row.over_forgotten)],
+    ],
+    html`× is relative to before; beyond: texts whose surprise is over 1.5 × their own level.
+    ${r.rows.flatMap((row) => (row.error === null ? [] : [html`<br /><strong>${nameOf(row, r)}</strong>: ${row.error}`]))}`,
   );
-}
+
+const costSection = (r: CompareResult): Section =>
+  runsSection(
+    r,
+    ["cost", "Cost", "What each run took and changed"],
+    [
+      [number("epochs"), (row) => figure(row.epochs)],
+      [number("steps"), (row) => figure(row.steps)],
+      [
+        number("gradient range"),
+        (row) => (row.gradient_range === null ? "–" : `× ${figure(row.gradient_range, 2)}`),
+      ],
+      [number("values trained"), (row) => figure(row.selected)],
+      [number("patch"), (row) => bytes(row.patch_bytes)],
+      [number("time"), (row) => duration(row.seconds)],
+      [number("memory"), (row) => bytes(row.peak_rss_bytes)],
+      ["directory", (row) => html`<code>${row.run}</code>${row.reused ? " (found)" : ""}`],
+    ],
+    html`Each directory holds that run's own report, settings and patch. Found: taken from an
+    earlier comparison of the same model, texts and settings.${servedOnly(r)}`,
+  );
