@@ -1,7 +1,7 @@
 /** @file Several methods on one tiny target: rows, what is found again, what fails, what is refused, the table and the report. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { compareResult } from "../src/eval/index.ts";
@@ -102,6 +102,45 @@ test("what would be refused is refused before any run begins", async () => {
   await refused({ seeds: ["-1"] }, /--seeds: expected integers from 0 on, got "-1"/);
   await refused({ forget: "-" }, /--forget: expected a file, got -/);
   assert.equal(existsSync(at("never")), false);
+});
+
+test("two comparisons on one cache at once: one runs, the other waits and finds its run", async () => {
+  const options = { ...given, cache: at("shared"), methods: ["ga"] };
+  const both = await Promise.all([compare(options), compare(options)]);
+  const rows = both.map((r) => r.rows[0]!);
+  assert.deepEqual(
+    rows.map((r) => r.error),
+    [null, null],
+  );
+  assert.deepEqual(rows.map((r) => r.reused).sort(), [false, true]);
+  assert.deepEqual({ ...rows[0]!, reused: true }, { ...rows[1]!, reused: true });
+});
+
+test("a run directory that is held, or was taken first, is told by a code; exit codes stay", async () => {
+  const erase = async (run: string) => {
+    const args = ["--model", at("target"), "--forget", sets.forget, "--run", run, "--quiet"];
+    const child = spawn(
+      process.execPath,
+      ["--import", "tsx", "src/cli/main.ts", "erase", ...args],
+      { stdio: ["ignore", "ignore", "pipe", "ipc"] },
+    );
+    let [errors, told]: [string, unknown] = ["", undefined];
+    child.stderr!.on("data", (data: Buffer) => (errors += data.toString()));
+    child.on("message", (message) => (told = message));
+    const code = await new Promise((resolve) => child.on("close", resolve));
+    return { code, errors, told };
+  };
+  mkdirSync(at("held"));
+  writeFileSync(at("held/lock"), String(process.pid));
+  const held = await erase(at("held"));
+  assert.match(held.errors, /got one that process \d+ is writing/);
+  assert.deepEqual([held.code, held.told], [2, { code: "RUN_HELD" }]);
+  mkdirSync(at("taken"));
+  writeFileSync(at("taken/run.json"), "{}");
+  const taken = await erase(at("taken"));
+  assert.match(taken.errors, /expected a new run directory/);
+  assert.deepEqual([taken.code, taken.told], [2, { code: "RUN_HELD" }]);
+  assert.ok(!existsSync(at("taken/lock")), "nothing is left locked");
 });
 
 test("the command writes table.csv and a report; interrupted, it goes on", async () => {

@@ -7,22 +7,24 @@ import { didYouMean } from "./suggest.ts";
 /** 1 a gate failed · 2 bad usage or input · 3 the environment lacks or lost something · 130, 143 interrupted. */
 export type ExitCode = 1 | 2 | 3 | 130 | 143;
 
+/** For programs: RUN_HELD, another process is writing the run directory or was there first. */
+export type ErrorCode = "RUN_HELD";
+
 /** An error with a message meant for the user; the CLI prints it without a stack. */
 export class UnreciteError extends Error {
   readonly exitCode: ExitCode;
   readonly wayOut: string | undefined;
-  constructor(
-    message: string,
-    { exitCode, wayOut, cause }: { exitCode: ExitCode; wayOut?: string; cause?: unknown },
-  ) {
+  readonly code: ErrorCode | undefined;
+  constructor(message: string, { exitCode, wayOut, cause, code }: { exitCode: ExitCode } & Extra) {
     super(wayOut === undefined ? message : `${message}\n  → ${wayOut}`, { cause });
     this.name = "UnreciteError";
     this.exitCode = exitCode;
     this.wayOut = wayOut;
+    this.code = code;
   }
 }
 
-type Extra = { wayOut?: string; cause?: unknown };
+type Extra = { wayOut?: string; cause?: unknown; code?: ErrorCode };
 
 /** Bad usage or input (exit code 2). */
 export const inputError = (message: string, extra: Extra = {}): UnreciteError =>

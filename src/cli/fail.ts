@@ -1,14 +1,20 @@
 /** @file From anything thrown to a message on stderr and an exit code. */
-
+import { UnreciteError } from "../base/errors.ts";
 import { writeError } from "../io/disk-error.ts";
 
-/** Prints the error for the user and returns the exit code; a stack only for what we did not foresee, or with DEBUG set. */
+/**
+ * Prints the error for the user and returns the exit code; a stack only for what we did not foresee, or with DEBUG set. A parent
+ * that opened a channel to us is told its code, so that nobody has to read messages.
+ */
 export function fail(error: unknown): number {
   const { message, exitCode, stack } = read(error);
   const unforeseen = exitCode === undefined;
   process.stderr.write(
     `${(unforeseen || process.env["DEBUG"] !== undefined ? stack : undefined) ?? message}\n`,
   );
+  if (error instanceof UnreciteError && error.code !== undefined) {
+    process.send?.({ code: error.code });
+  }
   return exitCode ?? 3;
 }
 

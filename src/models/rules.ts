@@ -25,7 +25,7 @@ export const lambdaAt = (strength: number): number => Math.exp(-strength);
 /**
  * DP decoding (Majmudar et al. 2022, arXiv 2205.13621): p' = λ p + (1-λ)/V, λ = e^-s from 1 (θ0) towards 0 (uniform). Direction:
  * every likelihood moves towards 1/V, those of recited tokens down to about λ. p' rises with p, so order and argmax never change:
- * greedy decoding goes on reciting. Not λ z + (1-λ) mean z on logits, which is softmax(λ z), a temperature and nothing else.
+ * greedy decoding goes on reciting; a sampler's temperature acts on p'. Not λ z + (1-λ) mean z on logits, which is softmax(λ z), a temperature and nothing else.
  */
 export function dpLogits(logits: Tensor, strength: number): Tensor {
   if (strength === 0) return logits;

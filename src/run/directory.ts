@@ -40,17 +40,19 @@ export function openRun(path: string, { resume = false }: { resume?: boolean } =
       wayOut: "name the directory that the interrupted run printed",
     });
   }
-  if (!resume && existsSync(file("run.json"))) {
-    throw inputError(`${path}: expected a new run directory, got one that holds a run`, {
-      wayOut: `choose another --run, or go on with --resume ${path}`,
-    });
-  }
+  if (!resume) expectNew(path);
   try {
     makeFolder(resolve(path));
   } catch (error) {
     throw writeError(error, path);
   }
   const unlock = lock(file("lock"), path);
+  try {
+    if (!resume) expectNew(path); // a run may have come and gone since
+  } catch (error) {
+    unlock();
+    throw error;
+  }
   const salt = saltIn(file("salt"));
   let head = resume ? repairEvents(file("events.jsonl")) : null;
   return {
@@ -70,6 +72,14 @@ export function openRun(path: string, { resume = false }: { resume?: boolean } =
   };
 }
 
+function expectNew(path: string): void {
+  if (!existsSync(join(path, "run.json"))) return;
+  throw inputError(`${path}: expected a new run directory, got one that holds a run`, {
+    wayOut: `choose another --run, or go on with --resume ${path}`,
+    code: "RUN_HELD",
+  });
+}
+
 function lock(path: string, run: string): () => void {
   for (let tries = 0; tries < 2; tries++) {
     try {
@@ -83,7 +93,7 @@ function lock(path: string, run: string): () => void {
       if (pid !== undefined) {
         throw inputError(
           `${run}: expected a run directory of our own, got one that process ${pid} is writing`,
-          { wayOut: "wait for it, or choose another --run" },
+          { wayOut: "wait for it, or choose another --run", code: "RUN_HELD" },
         );
       }
       rmSync(path, { force: true }); // left behind by a process that is gone
@@ -91,6 +101,7 @@ function lock(path: string, run: string): () => void {
   }
   throw inputError(`${run}: expected to lock the run directory, got another process first`, {
     wayOut: "try again",
+    code: "RUN_HELD",
   });
 }
 

@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { ErrorCode } from "../base/errors.ts";
 import { flagName } from "../base/flags.ts";
 import { makeFolder } from "../io/index.ts";
 import type { EraseResult } from "../eval/index.ts";
@@ -39,9 +40,9 @@ export async function runCell(
     const resumed = held !== undefined && held.status !== "failed";
     makeFolder(folder);
     const args = resumed ? ["--resume", folder] : [...flagsOf(options), "--run", folder];
-    const { code, errors } = await child(["erase", ...args, "--quiet"], signal);
+    const { code, errors, told } = await child(["erase", ...args, "--quiet"], signal);
     signal?.throwIfAborted();
-    if (/is writing/.test(errors)) continue; // it came first
+    if (told === RUN_HELD) continue; // another comparison came first
     const manifest = manifestIn(folder);
     if (manifest?.status === "done") return doneIn(folder, manifest, false);
     const error = errors.trim().split("\n")[0] ?? `exit code ${code}`;
@@ -49,6 +50,8 @@ export async function runCell(
     return { status: "failed", reused: false, error };
   }
 }
+
+const RUN_HELD: ErrorCode = "RUN_HELD";
 
 const manifestIn = (folder: string): Manifest | undefined => {
   const path = join(folder, "run.json");
@@ -81,20 +84,22 @@ const main = fileURLToPath(new URL(`../cli/main${extname(import.meta.url)}`, imp
 function child(
   args: readonly string[],
   signal: AbortSignal | undefined,
-): Promise<{ code: number | null; errors: string }> {
+): Promise<{ code: number | null; errors: string; told: unknown }> {
   return new Promise((resolve, reject) => {
     const process_ = spawn(process.execPath, [...process.execArgv, main, ...args], {
-      stdio: ["ignore", "ignore", "pipe"],
+      stdio: ["ignore", "ignore", "pipe", "ipc"], // errors that programs act on come with a code
       detached: true,
     });
     const stop = () => process_.kill("SIGINT");
     signal?.addEventListener("abort", stop);
     let errors = "";
-    process_.stderr.on("data", (data: Buffer) => (errors += data.toString()));
+    let told: unknown;
+    process_.on("message", (message: { code?: unknown }) => (told = message.code));
+    process_.stderr?.on("data", (data: Buffer) => (errors += data.toString()));
     process_.on("error", reject);
     process_.on("close", (code) => {
       signal?.removeEventListener("abort", stop);
-      resolve({ code, errors });
+      resolve({ code, errors, told });
     });
   });
 }
