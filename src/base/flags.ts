@@ -13,6 +13,13 @@ export type Flag = Common &
     | { readonly kind: "switch"; readonly default: false }
     | { readonly kind: "choice"; readonly of: readonly string[]; readonly default?: string }
     | {
+        /** One integer or several, each within the bounds. */
+        readonly kind: "integers";
+        readonly default?: readonly number[];
+        readonly min?: number;
+        readonly max?: number;
+      }
+    | {
         readonly kind: "integer" | "number";
         readonly default?: number;
         readonly min?: number;
@@ -25,11 +32,13 @@ type ValueOf<F extends Flag> = F extends { kind: "switch" }
   ? boolean
   : F extends { kind: "integer" | "number" }
     ? number
-    : F extends { kind: "list" }
-      ? readonly string[]
-      : F extends { kind: "choice"; of: readonly (infer T)[] }
-        ? T
-        : string;
+    : F extends { kind: "integers" }
+      ? readonly number[]
+      : F extends { kind: "list" }
+        ? readonly string[]
+        : F extends { kind: "choice"; of: readonly (infer T)[] }
+          ? T
+          : string;
 type Given<F extends Flag> = F extends { required: true } | { default: unknown }
   ? ValueOf<F>
   : ValueOf<F> | undefined;
@@ -100,9 +109,10 @@ function wanted(flag: Flag): string {
       return "true or false";
     case "choice":
       return `one of ${flag.of.join(", ")}`;
+    case "integers":
     case "integer":
     case "number": {
-      const what = flag.kind === "integer" ? "an integer" : "a number";
+      const what = { integers: "integers", integer: "an integer", number: "a number" }[flag.kind];
       const range = [
         ...(flag.min !== undefined ? [`at least ${flag.min}`] : []),
         ...(flag.max !== undefined ? [`at most ${flag.max}`] : []),
@@ -134,6 +144,18 @@ function parseValue(flag: Flag, raw: unknown): unknown {
       return typeof raw === "boolean" ? raw : undefined;
     case "choice":
       return typeof raw === "string" && flag.of.includes(raw) ? raw : undefined;
+    case "integers": {
+      const each = typeof raw === "string" ? raw.split(",") : Array.isArray(raw) ? raw : [raw];
+      const { min, max } = flag;
+      const one: Flag = {
+        kind: "integer",
+        help: "",
+        ...(min !== undefined && { min }),
+        ...(max !== undefined && { max }),
+      };
+      const values = each.map((v) => parseValue(one, v));
+      return values.length > 0 && !values.includes(undefined) ? values : undefined;
+    }
     case "integer":
     case "number": {
       const value =

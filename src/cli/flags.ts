@@ -20,6 +20,8 @@ function placeholder(flag: Flag): string {
       return "n";
     case "number":
       return "x";
+    case "integers":
+      return "n,m";
     case "list":
       return "a,b";
     case "choice":

@@ -32,6 +32,18 @@ export const memorizeResult = z.object({
   texts: z.number().int(),
   recited: z.number().int(),
   epochs: z.number().int(),
+  /** With several doses, what each led to: how often its texts were shown an epoch, how many are recited, means over them. */
+  doses: z
+    .array(
+      z.object({
+        repeats: z.number().int(),
+        texts: z.number().int(),
+        recited: z.number().int(),
+        memorization_accuracy: z.number(),
+        suffix_nll: z.number(),
+      }),
+    )
+    .optional(),
   before: evaluateResult,
   after: evaluateResult,
   seconds: z.number(),

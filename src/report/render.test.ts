@@ -155,6 +155,10 @@ test("audit, evaluate and memorize have their own verdicts", () => {
       texts: 4,
       recited: 4,
       epochs: 3,
+      doses: [
+        { repeats: 1, texts: 2, recited: 0, memorization_accuracy: 0.4, suffix_nll: 2.5 },
+        { repeats: 8, texts: 2, recited: 2, memorization_accuracy: 1, suffix_nll: 0.125 },
+      ],
       before: { schema: "unrecite/evaluate/v1", kept: after.kept },
       after: { schema: "unrecite/evaluate/v1", kept: before.kept },
       seconds: 70,
@@ -169,6 +173,8 @@ test("audit, evaluate and memorize have their own verdicts", () => {
     assert.ok(page.includes(`>${titles[command]}<`), command);
     assert.doesNotMatch(page, /<script|EMSO/i);
     assert.ok(!page.includes(SECRET));
+    const told = /40.{1,6}% when shown 1 time an epoch, 100.{1,6}% when shown 8 times\./.test(page);
+    assert.equal(told, command === "memorize");
   }
 });
 

@@ -23,8 +23,8 @@ export type MemorizeSettings = {
   readonly batch: number;
   /** Windows of general text that join each of them. */
   readonly mix: number;
-  /** How often each window is shown in an epoch. */
-  readonly repeats: number;
+  /** How often a window is shown in an epoch: all alike, or each as often as it says. `until` asks for those shown most. */
+  readonly repeats: number | readonly number[];
   readonly seed: number;
 };
 
@@ -68,13 +68,16 @@ export async function memorizeLoop(
     new Map(eligible.map((e) => [e.name, null])),
   );
   const adam = optimiser();
+  const times = (i: number) => (typeof repeats === "number" ? repeats : repeats[i]!);
+  const most = Math.max(...windows.map((_, i) => times(i)));
+  const judged = new Set(windows.filter((_, i) => times(i) === most));
   let step = 0;
   let held = false; // twice in a row: what is recited by a hair is gone after the next step, whatever that step is for
   try {
     for (let epoch = 1; ; epoch++) {
       const order = shuffled(
         `memorize ${seed} ${epoch}`,
-        windows.flatMap((w) => new Array<Window>(repeats).fill(w)),
+        windows.flatMap((w, i) => new Array<Window>(times(i)).fill(w)),
       );
       let seen = 0;
       for (let from = 0; from < order.length; from += batch) {
@@ -90,7 +93,9 @@ export async function memorizeLoop(
           const { watch, correct } = watching(training.rows.targets.length);
           const settings = { lr: rate, clip: CLIP };
           const taken = trainStep(arch, writer, adam, training, () => watch, settings);
-          seen += injected.filter((w, b) => recitedIn(w, b, training.sequence, correct)).length;
+          seen += injected.filter(
+            (w, b) => judged.has(w) && recitedIn(w, b, training.sequence, correct),
+          ).length;
           return taken;
         });
         step++;
@@ -98,9 +103,9 @@ export async function memorizeLoop(
         onEvent?.({ type: "step", step, epoch, ...place, loss, gradNorm, learningRate: rate });
         await breathe(signal);
       }
-      const passed = seen / order.length;
+      const passed = seen / (judged.size * most);
       const measured = passed >= WORTH * until || epoch >= epochs;
-      const recited = measured ? await shareRecited(arch, writer, windows, signal) : passed;
+      const recited = measured ? await shareRecited(arch, writer, [...judged], signal) : passed;
       onEvent?.({ type: "epoch", epoch, step, recited });
       if ((recited >= until && held) || epoch >= epochs) {
         return { writer, epochs: epoch, steps: step };

@@ -5,6 +5,7 @@ import { expectEmptyFolder, writeCheckpoint } from "../io/index.ts";
 import { loadModel, type Model, type Weights } from "../models/index.ts";
 import { memorizeLoop, type MemorizeEvent } from "../unlearn/memorize-loop.ts";
 import { selfTexts } from "../unlearn/self-text.ts";
+import { dealt, dosesOf } from "./doses.ts";
 import { evaluateDocument } from "./erase-sets.ts";
 import { MEMORIZE } from "./flags.ts";
 import { measureSet, type Measured } from "./measure.ts";
@@ -56,13 +57,15 @@ export async function memorize(
           ? undefined
           : await measureSet(arch, w, heldout, "heldout", { signal }),
     });
+    const dose = dealt(texts.ids.length, values.repeats, values.seed);
+    const repeats = texts.windows.map((w) => dose[w.text]!);
     const before = await evaluateAll(model.arch, model.weights);
     const { writer, epochs } = await memorizeLoop(
       model.arch,
       model.params,
       texts.windows,
       general,
-      values,
+      { ...values, repeats },
       { signal, ...(onEvent && { onEvent }) },
     );
     try {
@@ -77,6 +80,7 @@ export async function memorize(
       texts: texts.ids.length,
       recited: recitedIn(after.kept),
       epochs,
+      ...(values.repeats.length > 1 && { doses: dosesOf(dose, after.kept) }),
       before: evaluateDocument(before),
       after: evaluateDocument(after),
       seconds: (performance.now() - started) / 1000,

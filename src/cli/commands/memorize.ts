@@ -17,6 +17,11 @@ export const run = (call: Invocation): Promise<number> =>
       ];
       const summary = [
         `recited    ${result.recited} of ${result.texts} texts (${percent(result.recited / result.texts)}) after ${result.epochs} epochs`,
+        ...(result.doses ?? []).map(
+          (d) =>
+            `dose ${d.repeats}`.padEnd(11) +
+            `${d.recited} of ${d.texts} recited, accuracy ${d.memorization_accuracy.toFixed(3)}, nll ${d.suffix_nll.toFixed(3)}`,
+        ),
         ...(before !== undefined && after !== undefined
           ? [
               `held-out   perplexity ${before.toFixed(2)} → ${after.toFixed(2)} (x ${(after / before).toFixed(3)})`,

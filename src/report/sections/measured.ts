@@ -2,7 +2,7 @@
 import type { AuditResult, EvaluateResult, MemorizeResult } from "../../eval/results.ts";
 import type { MetricValue } from "../../eval/summary.ts";
 import type { Manifest } from "../../run/types.ts";
-import { dots } from "../charts.ts";
+import { course, dots } from "../charts.ts";
 import { html, number, table, type Html, type Piece } from "../html.ts";
 import { count, duration, figure, percent } from "../numbers.ts";
 import { section, type Section } from "../page.ts";
@@ -118,6 +118,7 @@ export function memorizePart(r: MemorizeResult, manifest: Manifest): Part {
         <code>${r.out}</code> recites ${r.recited} of ${count(r.texts, "text")} word for word.`,
     ),
     sections: [
+      ...(r.doses === undefined ? [] : [dosesSection(r.doses)]),
       compareSection(
         {
           before: r.before,
@@ -129,6 +130,50 @@ export function memorizePart(r: MemorizeResult, manifest: Manifest): Part {
       ),
     ],
   };
+}
+
+/** How memorisation grows with the number of times that a text is shown. */
+function dosesSection(doses: NonNullable<MemorizeResult["doses"]>): Section {
+  const short = (x: number): string => figure(x, 3);
+  const [least, most] = [doses[0]!, doses.at(-1)!];
+  const chart = (
+    metric: "memorization_accuracy" | "suffix_nll",
+    key: string,
+    title: string,
+    format: (x: number) => string,
+    to?: number,
+  ): Html =>
+    course({
+      key,
+      title,
+      finding: `${format(least[metric])} when shown ${count(least.repeats, "time")} an epoch, ${format(most[metric])} when shown ${count(most.repeats, "time")}.`,
+      points: doses.map((d) => [d.repeats, d[metric]] as const),
+      colour: "kept",
+      format,
+      from: 0,
+      ...(to !== undefined && { to }),
+    });
+  return section(
+    "doses",
+    "Doses",
+    "What repetition did",
+    html`<p>Texts were dealt to doses by the seed: how often each was shown in an epoch.</p>`,
+    html`<div class="pair">
+      ${chart("memorization_accuracy", "c-dose-accuracy", "Tokens recited, by dose", (x) => percent(x, 0), 1)}
+      ${chart("suffix_nll", "c-dose-nll", "Surprise by dose, nats", short)}
+    </div>`,
+    table(
+      "What each dose led to",
+      ["shown an epoch", number("texts"), number("recited"), number("tokens"), number("nll")],
+      doses.map((d) => [
+        d.repeats,
+        d.texts,
+        d.recited,
+        percent(d.memorization_accuracy),
+        short(d.suffix_nll),
+      ]),
+    ),
+  );
 }
 
 function metricsSection(
