@@ -190,7 +190,10 @@ export const servedBy = ({ arch, writer }: Prepared): Served => ({
  * The recipe as `erase` would resolve it; training is measured after every second pass at most, and all are given the same number of
  * passes. A dial keeps its own notches.
  */
-function settingsFor({ flags, factor }: ErasingInput): MethodSettings {
+export function settingsFor({
+  flags,
+  factor,
+}: Pick<ErasingInput, "flags" | "factor">): MethodSettings {
   const given = { model: "-", forget: "-", ...flags };
   const { values } = resolveFlags(ERASE, {
     ...given,

@@ -74,6 +74,8 @@ export const RECIPES: readonly Recipe[] = [
   },
   ...WEIGHT_SELECTORS.map(selected),
   { name: "em+rows", flags: { method: "emso-paper", per: "row" } },
+  { name: "em+constraint", flags: { method: "em", constraint: "kl=0.05" } },
+  { name: "em+subzero", flags: { method: "em", optimiser: "subzero", lr: 1e-4 } },
 ];
 
 /** Texts in a set of stage a. */

@@ -7,11 +7,13 @@ import { memorize } from "../../src/index.ts";
 import { loadModel } from "../../src/models/index.ts";
 import { memory, tensor, tidy } from "../../src/torch/index.ts";
 import { levelsOf, meanLevel } from "../../src/unlearn/level.ts";
+import { METHOD_NAMES } from "../../src/verbs/flags.ts";
 import { HELDOUT_CUT, readSet } from "../../src/verbs/sets.ts";
 import { sentences, temporary, textsFile, tinyModel } from "../../tests/tiny.ts";
 import { divergence } from "./divergence.ts";
-import { eraseEqually } from "./erasing.ts";
+import { eraseEqually, settingsFor } from "./erasing.ts";
 import { figuresOf } from "./figures.ts";
+import { RECIPES, stageA } from "./recipes.ts";
 import { rounded } from "./quantise.ts";
 import { longestShared } from "./sampling.ts";
 
@@ -63,6 +65,20 @@ test("the longest run that two token lists share", () => {
   assert.equal(longestShared([1, 2, 3, 4], [9, 2, 3, 9, 3, 4]), 2);
   assert.equal(longestShared([5, 1, 2, 3], [1, 2, 3, 7]), 3);
   assert.equal(longestShared([1, 2], [3]), 0);
+});
+
+test("every recipe is one that erase takes, and has its own name", () => {
+  for (const { name, flags } of RECIPES) {
+    const settings = settingsFor({ flags, factor: 0.5 });
+    assert.ok(settings.lr > 0 && settings.epochs >= 20, name);
+  }
+  assert.equal(new Set(RECIPES.map((r) => r.name)).size, RECIPES.length);
+  assert.equal(stageA().length, 2 * RECIPES.length);
+  for (const method of METHOD_NAMES)
+    assert.ok(
+      RECIPES.some((r) => r.name === method),
+      method,
+    );
 });
 
 /** Runs `fn` on target, original and the sets, and holds it to leaving no tensor. */
