@@ -7,12 +7,12 @@ import { kvCache } from "../nn/index.ts";
 import {
   cat,
   detach,
-  indexSelect,
   narrow,
   noGrad,
   reshape,
-  tensor,
+  select,
   tidy,
+  unsqueeze,
   type Tensor,
 } from "../torch/index.ts";
 import { toBatch } from "./batch.ts";
@@ -73,18 +73,19 @@ function lengthened({ rows, leftPadding, cache }: Batch, length: number): Batch 
   return { ...toBatch(longer), leftPadding, cache };
 }
 
-/** The embedded batch (B, L, D) with the prompt (P, D) in the places of its placeholders. */
+/**
+ * The embedded batch (B, P + T, D) with the prompt (P, D) in the places of its placeholders. Row by row, so that the gradient of the
+ * prompt is a sum in a fixed order, on a GPU too.
+ */
 function withPrompt(x: Tensor, prompt: Tensor, leftPadding: readonly number[]): Tensor {
-  const [batch, tokens, width] = x.shape as [number, number, number];
-  const place = (b: number, t: number): number => {
-    const at = t - leftPadding[b]!; // rows of the prompt stand behind those of the batch
-    return at >= 0 && at < prompt.shape[0]! ? batch * tokens + at : b * tokens + t;
-  };
-  const index = Array.from({ length: batch * tokens }, (_, i) =>
-    place(Math.floor(i / tokens), i % tokens),
-  );
-  const rows = cat([reshape(x, [batch * tokens, width]), prompt]);
-  return reshape(indexSelect(rows, 0, tensor(index, { dtype: "int64" })), x.shape);
+  const [tokens, length] = [x.shape[1]!, prompt.shape[0]!];
+  const rows = leftPadding.map((padding, b) => {
+    const own = select(x, 0, b); // (P + T, D)
+    const end = padding + length;
+    const parts = [narrow(own, 0, 0, padding), prompt, narrow(own, 0, end, tokens - end)];
+    return unsqueeze(cat(parts), 0);
+  });
+  return cat(rows);
 }
 
 /** What the model itself reads for these tokens (P) at the start of a text: a prompt (P, D) to begin with. */

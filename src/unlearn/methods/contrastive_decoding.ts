@@ -6,7 +6,8 @@ import { COMMON, type Method } from "./types.ts";
 
 /**
  * z' = z - c relu(z_m - z), z_m of θ0 fine-tuned further on the texts; `lr` is a notch of c. The fine-tuning writes, like `emso`,
- * in directions that only the texts excite: on other text both models say the same and the rule is idle. The patch holds it.
+ * in directions that only the texts excite: on other text both models say the same and the rule is idle. The patch holds it. One c
+ * serves all texts, so the slowest sets it and the others go beyond their target.
  */
 export const contrastiveDecoding: Method = {
   name: "contrastive_decoding",
@@ -22,6 +23,6 @@ export const contrastiveDecoding: Method = {
     frozen: 0.5,
     dial: "contrastive_decoding",
     tuneLr: 1e-4,
-    lr: 0.25,
+    lr: 0.5,
   },
 };

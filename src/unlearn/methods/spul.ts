@@ -19,6 +19,6 @@ export const spul: Method = {
     promptTokens: 32,
     loss: "me",
     companion: "kl",
-    lr: 3e-3,
+    lr: 1e-3,
   },
 };
