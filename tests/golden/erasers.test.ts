@@ -116,8 +116,10 @@ function lossAndGradient(of: (context: RowContext) => LogitLoss, reference: Refe
   return { loss: losses.reduce((a, b) => a + b, 0) / losses.length, gradient };
 }
 
+/** Losses of hidden states are held to finite differences in misdirection.test.ts. */
+const ON_LOGITS = (Object.keys(LOSSES) as LossName[]).filter((n) => LOSSES[n].needs !== "hidden");
 const CASES: [name: string, of: (context: RowContext) => LogitLoss][] = [
-  ...(Object.keys(LOSSES) as LossName[]).map((name): (typeof CASES)[number] => [
+  ...ON_LOGITS.map((name): (typeof CASES)[number] => [
     name,
     (context) => LOSSES[name].of(context, LOSS_DEFAULTS),
   ]),
