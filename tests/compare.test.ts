@@ -74,7 +74,7 @@ test("a row for each method and seed; a second comparison finds the runs again",
   textsFile(folder, "held", sentences("held", 6, 48));
 });
 
-test("a run that fails is a result with its error", async () => {
+test("a run that collapses is a result, one that fails a row with its error", async () => {
   const options = { method: "ga", lr: 1, ...given, epochs: 40 } as Record<string, unknown>;
   delete options["methods"];
   const outcome = await runCell(
@@ -84,9 +84,8 @@ test("a run that fails is a result with its error", async () => {
     },
     {},
   );
-  // either the loss is no number, or the gate ends it: never a crash of the comparison
-  if (outcome.status === "failed") assert.match(outcome.error, /expected a finite loss/);
-  else assert.match(outcome.result.status, /refused|incomplete|erased/);
+  assert.ok(outcome.status === "done", "a collapse is measured, not an error");
+  assert.match(outcome.result.status, /refused|incomplete|erased/);
   const broken = await runCell({ folder: at("broken"), options: { model: at("nothing") } }, {});
   assert.equal(broken.status, "failed");
   assert.match(broken.status === "failed" ? broken.error : "", /--forget: expected a value/);

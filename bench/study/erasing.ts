@@ -107,6 +107,8 @@ export async function eraseEqually(input: ErasingInput): Promise<Erased> {
       if (event.gradNorm !== undefined && Number.isFinite(event.gradNorm)) {
         norms.push(event.gradNorm);
       }
+    } else if (event.type === "backoff") {
+      throw new Ended("collapsed"); // with no budget to exceed: a loss that is no number
     } else if (event.type === "epoch") {
       tally.epochs = event.epoch;
       const { suffix_nll: nll, memorization_accuracy: accuracy } = event;
@@ -175,7 +177,6 @@ async function loop(parts: LoopParts): Promise<Status> {
     return outcome.status === "erased" ? "reached" : "not reached";
   } catch (error) {
     if (error instanceof Ended) return error.status;
-    if (error instanceof Error && error.name === "DivergedError") return "collapsed";
     throw error;
   }
 }

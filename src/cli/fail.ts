@@ -49,9 +49,6 @@ function read(error: unknown): {
     const path = "path" in error ? String(error.path) : "the run directory";
     return { message: writeError(error, path).message, exitCode: 3, stack };
   }
-  if (error.name === "DivergedError") {
-    return { message: `${message}\n  → lower --lr`, exitCode: 1, stack };
-  }
   if (error.name === "AbortError") return { message: "interrupted", exitCode: 130, stack };
   return { message, exitCode: undefined, stack };
 }

@@ -84,5 +84,5 @@ export type EraseEvent =
       notch: number;
       seconds: number;
     }
-  | { type: "backoff"; epoch: number; perplexity: number; learningRate: number }
+  | { type: "backoff"; epoch: number; perplexity: number | null; learningRate: number }
   | { type: "done"; status: EraseStatus; epoch: number; step: number };

@@ -20,6 +20,7 @@ import type { Companions } from "./companions.ts";
 import { NO_PRESSURE, type Pressure } from "./losses/index.ts";
 import type { Stepper } from "./step.ts";
 import { dropSnapshot, type Snapshot } from "./snapshot.ts";
+import { DivergedError } from "./train-walk.ts";
 import { walkOf, type Walk } from "./walk.ts";
 import type { Writer } from "./writers/types.ts";
 
@@ -65,7 +66,8 @@ export type LoopEvent =
       recited: number;
       perplexity: number;
     }
-  | { type: "backoff"; epoch: number; perplexity: number; learningRate: number };
+  /** `perplexity`: null where a step's loss or gradient was no number. */
+  | { type: "backoff"; epoch: number; perplexity: number | null; learningRate: number };
 
 export type LoopInput = {
   /** What steps run in. */
@@ -144,11 +146,10 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
   try {
     while (state.epoch < epochs) {
       if (state.next === 0) state.epoch++;
-      await walk.advance(inside);
-      const now = await input.measure();
-      onEvent?.(epochEvent(state, now, goal));
+      const now = (await diverges(() => walk.advance(inside))) ? undefined : await input.measure();
+      if (now !== undefined) onEvent?.(epochEvent(state, now, goal));
       state.next = 0;
-      if (now.perplexity > budget * before.perplexity) {
+      if (now === undefined || !(now.perplexity <= budget * before.perplexity)) {
         walk.restore(inside);
         if (state.backoffs === MAX_BACKOFFS) break;
         state.backoffs++;
@@ -157,7 +158,7 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
         onEvent?.({
           type: "backoff",
           epoch: state.epoch,
-          perplexity: now.perplexity,
+          perplexity: now?.perplexity ?? null,
           learningRate: input.lr * state.scale,
         });
         continue;
@@ -183,6 +184,17 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
     return outcome(forgot ? "incomplete" : "refused", state.last);
   } finally {
     dropSnapshot(inside);
+  }
+}
+
+/** A step without a finite loss or gradient is outside any budget: a method that collapses is a result, not a crash. */
+async function diverges(advance: () => Promise<void>): Promise<boolean> {
+  try {
+    await advance();
+    return false;
+  } catch (error) {
+    if (error instanceof DivergedError) return true;
+    throw error;
   }
 }
 

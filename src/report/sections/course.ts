@@ -76,7 +76,7 @@ function summary(epochs: number, moves: string, backoffs: number): string {
   const took = `${count(epochs, "epoch")}, ${moves}`;
   return backoffs === 0
     ? `${took}; the budget was never exceeded.`
-    : `${took}; ${count(backoffs, "time")} the budget was exceeded, and the run went back and halved its step.`;
+    : `${took}; ${count(backoffs, "time")} the budget was exceeded or a step gave no finite loss, and the run went back and halved its step.`;
 }
 
 const measuredOn = (ended: boolean): string =>
