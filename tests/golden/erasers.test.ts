@@ -8,7 +8,11 @@ import type { Window } from "../../src/eval/index.ts";
 import {
   architectureOf,
   forwardBackward,
+  IDENTITY,
+  identityFor,
   plainWeights,
+  truncated,
+  type Architecture,
   type LogitLoss,
 } from "../../src/models/index.ts";
 import {
@@ -16,6 +20,7 @@ import {
   keep,
   memory,
   mulScalar,
+  narrow,
   requiresGrad,
   tidy,
   type Tensor,
@@ -29,7 +34,8 @@ import {
   type ReferenceRows,
   type RowContext,
 } from "../../src/unlearn/losses/index.ts";
-import { makeReference } from "../../src/unlearn/reference.ts";
+import { anchored } from "../../src/unlearn/losses/rmu.ts";
+import { hiddenRows, makeReference } from "../../src/unlearn/reference.ts";
 import { trainingBatch } from "../../src/unlearn/rows.ts";
 import { eligibleParameters } from "../../src/unlearn/scope.ts";
 import { SELECTORS, type SelectInput } from "../../src/unlearn/select/index.ts";
@@ -88,15 +94,21 @@ async function withReference(fn: (rows: ReferenceRows) => void): Promise<void> {
   }
 }
 
-/** Mean loss over all rows, and the gradient of the watched weight. */
-function lossAndGradient(of: (context: RowContext) => LogitLoss, reference: ReferenceRows) {
+/** Mean loss over all rows, and the gradient of the watched weight; `part`: what the loss sees the last states of. */
+function lossAndGradient(
+  of: (context: RowContext) => LogitLoss,
+  reference: ReferenceRows,
+  part: Architecture = arch,
+) {
   const leaf = requiresGrad(mulScalar(params.get(WATCHED)!, 1));
   const { batch, rows, sequence } = trainingBatch(windows, tokens);
   let gradient: number[] = [];
+  const identity = [IDENTITY, identityFor(arch, weights)] as const;
+  const own = plainWeights(arch, new Map([...params, [WATCHED, leaf], identity]));
   const losses = forwardBackward(
-    arch,
+    part,
     {
-      weights: plainWeights(arch, new Map([...params, [WATCHED, leaf]])),
+      weights: own,
       leavesOf: (part) => (part === 0 ? [{ name: WATCHED, tensor: leaf }] : []),
       trainedHead: undefined,
     },
@@ -105,7 +117,7 @@ function lossAndGradient(of: (context: RowContext) => LogitLoss, reference: Refe
     (hidden) =>
       of({
         rows: hidden,
-        head: weights.get(arch.head),
+        head: own.get(part.head),
         targets: rows.targets,
         sequence,
         pressure: sequence.map(() => NO_PRESSURE),
@@ -113,23 +125,26 @@ function lossAndGradient(of: (context: RowContext) => LogitLoss, reference: Refe
       }),
     { onGrad: (_, g) => void (gradient = [...g.toFloats()]) },
   );
+  identity[1].dispose();
   return { loss: losses.reduce((a, b) => a + b, 0) / losses.length, gradient };
 }
 
-/** Losses of hidden states are held to finite differences in misdirection.test.ts. */
-const ON_LOGITS = (Object.keys(LOSSES) as LossName[]).filter((n) => LOSSES[n].needs !== "hidden");
-const CASES: [name: string, of: (context: RowContext) => LogitLoss][] = [
-  ...ON_LOGITS.map((name): (typeof CASES)[number] => [
-    name,
-    (context) => LOSSES[name].of(context, LOSS_DEFAULTS),
-  ]),
+/** The first block alone: its hidden states stand where logits do. */
+const firstBlock = truncated(arch, 1);
+const steer = () => golden.tensors.get("steer")!;
+type Case = readonly [name: string, of: (context: RowContext) => LogitLoss, part?: Architecture];
+const CASES: readonly Case[] = [
+  ...(Object.keys(LOSSES) as LossName[])
+    .filter((name) => LOSSES[name].needs !== "hidden")
+    .map((name): Case => [name, (context) => LOSSES[name].of(context, LOSS_DEFAULTS)]),
   ["kl", ({ reference }) => kl(reference!)],
+  ["rmu", (context) => LOSSES.rmu.of({ ...context, steer: steer() }, LOSS_DEFAULTS), firstBlock],
 ];
 
-for (const [name, of] of CASES) {
+for (const [name, of, part] of CASES) {
   test(`${name}: value and gradient through the model are PyTorch's`, async () => {
     await withReference((reference) => {
-      const { loss, gradient } = lossAndGradient(of, reference);
+      const { loss, gradient } = lossAndGradient(of, reference, part);
       const want = floats(`grad:${name}`);
       const scale = Math.max(...want.map(Math.abs));
       assertClose([loss], floats(`loss:${name}`), { rtol: 1e-5, what: "loss" });
@@ -137,6 +152,21 @@ for (const [name, of] of CASES) {
     });
   });
 }
+
+test("anchor: value and gradient through the block are PyTorch's", async () => {
+  const own = [IDENTITY, identityFor(arch, weights0)] as const;
+  const before = plainWeights(arch, new Map([...params0, own]));
+  const hidden = await hiddenRows(firstBlock, before, windows, tokens, {});
+  tidy(() => {
+    const reference = { logits: (from: number, n: number) => narrow(hidden, 0, from, n) };
+    const known = { ...reference, logProbability: [], natural: undefined };
+    const { loss, gradient } = lossAndGradient(() => anchored(reference), known, firstBlock);
+    const want = floats("grad:anchor");
+    assertClose([loss], floats("loss:anchor"), { rtol: 1e-5 });
+    assertClose(gradient, want, { rtol: 1e-4, atol: 1e-4 * Math.max(...want.map(Math.abs)) });
+  });
+  disposeAll([hidden, own[1]]);
+});
 
 const input: SelectInput = {
   arch,

@@ -102,6 +102,22 @@ for name, of in LOSSES.items():
     out["loss:" + name] = loss.detach().reshape(1)
     out["grad:" + name] = gradients(loss)[WATCHED].float()
 
+def block_output(m):
+    return m(input_ids=ids, output_hidden_states=True).hidden_states[1][:, :-1]  # of the first block
+
+
+with torch.no_grad():
+    h0 = block_output(before)
+steer = torch.linspace(0.1, 1, 32, dtype=torch.float64)
+steer = 3 * steer / steer.norm()
+out["steer"] = steer.reshape(1, 32)
+for name, goal in {"rmu": steer, "anchor": h0}.items():
+    loss = (block_output(model) - goal).pow(2).sum(-1).mean()
+    out["loss:" + name] = loss.detach().reshape(1)
+    model.zero_grad()
+    loss.backward()
+    out["grad:" + name] = named[WATCHED].grad.float().clone()
+
 z = logits_of(model)
 recited = (z.argmax(-1) == y) & (torch.arange(11) >= 5)  # suffix tokens that come first
 assert 10 < recited.sum() < 36, recited.sum()
