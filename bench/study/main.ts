@@ -8,7 +8,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { inputError, unknownName } from "../../src/base/errors.ts";
+import { inputError, unknownName, UnreciteError } from "../../src/base/errors.ts";
 import { packageRoot } from "../../src/setup/paths.mjs";
 import { runCell, runLandmarks, type Where } from "./cell.ts";
 import { RECIPES, stageA, stageB, stageC, type Plan } from "./recipes.ts";
@@ -195,5 +195,11 @@ async function study(): Promise<void> {
   console.log(tablesOf(plans));
 }
 
-if (values.alone !== undefined) await runAlone(JSON.parse(values.alone) as Alone);
-else await study();
+try {
+  if (values.alone !== undefined) await runAlone(JSON.parse(values.alone) as Alone);
+  else await study();
+} catch (error) {
+  if (!(error instanceof UnreciteError)) throw error;
+  console.error(error.message);
+  process.exitCode = error.exitCode;
+}

@@ -57,6 +57,7 @@ export type EraseHooks = {
 export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Promise<EraseResult> {
   const { values } = resolveFlags(ERASE, options);
   const started = performance.now();
+  settingsOf(values, { hasSpans: false }); // refuses what cannot be before anything is loaded
   const session = openSession(values);
   if (values.out !== undefined) await expectEmptyFolder(values.out); // before the work, not after it
   const phase = (name: string) => (done: number, total: number) =>
