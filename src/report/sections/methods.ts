@@ -9,7 +9,8 @@ import { tradeoff, type TradeoffOptions } from "../tradeoff.ts";
 import { valueOf } from "./verdict.ts";
 import { verdictOf, type Part } from "./measured.ts";
 
-export function comparePart(r: CompareResult, manifest: Manifest): Part {
+export function comparePart(result: CompareResult, manifest: Manifest): Part {
+  const r = { ...result, oracle: result.oracle ?? null }; // runs of earlier versions have none
   const reached = r.rows.filter((row) => row.status === "erased");
   const best = [...reached].sort((a, b) => kept(b) - kept(a))[0];
   const meaning =
