@@ -3,7 +3,7 @@
  * and found again without the others noticing.
  */
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ErrorCode } from "../base/errors.ts";
@@ -14,9 +14,11 @@ import { holderOf } from "../run/directory.ts";
 import { parseEvents } from "../run/events.ts";
 import type { Manifest } from "../run/index.ts";
 
-export type CellOutcome =
-  | { status: "done"; reused: boolean; result: EraseResult; events: readonly Event[] }
-  | { status: "failed"; reused: boolean; error: string };
+/** `folder`: the run directory that it came from. */
+export type CellOutcome = { readonly folder: string; readonly reused: boolean } & (
+  | { readonly status: "done"; readonly result: EraseResult; readonly events: readonly Event[] }
+  | { readonly status: "failed"; readonly error: string }
+);
 type Event = Readonly<Record<string, unknown>>;
 
 /** Flags of `erase`, by their keys. */
@@ -27,18 +29,24 @@ export type Cell = {
   readonly options: ErasePlan;
 };
 
-/** Runs `erase` into the cell's folder, or takes what a finished run left there. Rejects when interrupted. */
+/**
+ * Runs `erase` into the cell's folder, or takes what a finished run left there. A failed run stays where it is, and another attempt
+ * gets the next folder: nothing is deleted that another comparison may be starting in. Rejects when interrupted.
+ */
 export async function runCell(
-  { folder, options }: Cell,
+  { folder: first, options }: Cell,
   { signal, say }: { signal?: AbortSignal | undefined; say?: ((line: string) => void) | undefined },
 ): Promise<CellOutcome> {
-  for (;;) {
+  for (let [folder, attempt] = [first, 1]; ;) {
+    if (await waited(folder, signal)) continue; // another comparison was at work here: see what it left
     const held = manifestIn(folder);
     if (held?.status === "done") return doneIn(folder, held, true);
-    if (await waited(folder, signal)) continue; // another comparison was at work here: see what it left
-    if (held?.status === "failed") rmSync(folder, { recursive: true, force: true });
-    const resumed = held !== undefined && held.status !== "failed";
+    if (held?.status === "failed") {
+      folder = `${first}.${++attempt}`;
+      continue;
+    }
     makeFolder(folder);
+    const resumed = held !== undefined;
     const args = resumed ? ["--resume", folder] : [...flagsOf(options), "--run", folder];
     const { code, errors, told } = await child(["erase", ...args, "--quiet"], signal);
     signal?.throwIfAborted();
@@ -47,7 +55,7 @@ export async function runCell(
     if (manifest?.status === "done") return doneIn(folder, manifest, false);
     const error = errors.trim().split("\n")[0] ?? `exit code ${code}`;
     say?.(`failed: ${error}`);
-    return { status: "failed", reused: false, error };
+    return { status: "failed", folder, reused: false, error };
   }
 }
 
@@ -61,7 +69,7 @@ const manifestIn = (folder: string): Manifest | undefined => {
 function doneIn(folder: string, manifest: Manifest, reused: boolean): CellOutcome {
   const path = join(folder, "events.jsonl");
   const { events } = parseEvents(path, readFileSync(path, "utf8"));
-  return { status: "done", reused, result: manifest.results as EraseResult, events };
+  return { status: "done", folder, reused, result: manifest.results as EraseResult, events };
 }
 
 /** Waits while a living process holds the folder; tells whether one did. */

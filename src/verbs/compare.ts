@@ -60,7 +60,7 @@ export async function compare(
     const say = (message: string) => onEvent?.({ type: "warning", message: `${name}: ${message}` });
     const outcome = await runCell({ folder: run, options: { ...flags, seed } }, { signal, say });
     if (outcome.status === "done") any ??= outcome.result;
-    const row = rowOf(method, seed, run, outcome);
+    const row = rowOf(method, seed, outcome);
     rows.push(row);
     const { status, reused } = row;
     onEvent?.({ type: "cell", done: i + 1, total: cells.length, method, seed, status, reused });
@@ -201,8 +201,8 @@ const NONE = {
   course: [],
 };
 
-function rowOf(method: string, seed: number, run: string, outcome: CellOutcome): CompareRow {
-  const { reused } = outcome;
+function rowOf(method: string, seed: number, outcome: CellOutcome): CompareRow {
+  const { folder: run, reused } = outcome;
   if (outcome.status === "failed") {
     return { method, seed, status: "failed", error: outcome.error, run, reused, ...NONE };
   }
