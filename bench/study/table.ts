@@ -20,7 +20,7 @@ const name: Column = [
 
 const MAIN: readonly Column[] = [
   name,
-  ["lr", (c) => c.lr?.toPrecision(2) ?? "–"],
+  ["lr", (c) => (c.lr === null ? "–" : String(Number(c.lr.toPrecision(2))))],
   ["status", (c) => c.status],
   ["forget acc / nll", (c) => known(c.figures?.forget)],
   ["worst text", (c) => n(c.figures?.forget.worst, 2)],
@@ -29,7 +29,7 @@ const MAIN: readonly Column[] = [
   ["kept nll", (c) => n(c.figures?.kept.nll)],
   ["perplexity x", (c, t) => over(c.figures?.perplexity, t?.figures?.perplexity)],
   ["LAMBADA", (c) => n(c.figures?.lambada?.accuracy)],
-  ["KL held-out", (c) => n(c.figures?.divergence.heldout)],
+  ["KL held-out", (c) => n(c.figures?.divergence.heldout, 4)],
   [
     "run p95 (max)",
     (c) => (c.figures ? `${n(c.figures.sampled.p95, 0)} (${c.figures.sampled.max})` : "–"),
