@@ -2,7 +2,6 @@
  * @file What a run leaves behind (SPEC.md section 5): the manifest run.json, one line a text in texts.jsonl, and the
  * hash-chained events.jsonl. The report and `--resume` read nothing else.
  */
-import type { EraseStatus } from "../eval/results.ts";
 
 /** A resolved setting and where its value came from. */
 export type Setting = { value: unknown; from: "flag" | "recipe" | "default" | "method" };
@@ -46,43 +45,3 @@ export type TextLine = {
   step?: number | null;
   text?: string;
 };
-
-/** What the erasing loop tells while it runs. */
-export type EraseEvent =
-  | { type: "start"; texts: number; windows: number; method: string }
-  | { type: "phase"; name: string; done?: number; total?: number }
-  | {
-      type: "step";
-      step: number;
-      epoch: number;
-      loss: number;
-      gradNorm?: number;
-      slope?: number;
-      dual?: number;
-      divergence?: number;
-      learningRate: number;
-      seconds: number;
-    }
-  | {
-      type: "epoch";
-      epoch: number;
-      step: number;
-      /** Texts still above their target. */
-      active: number;
-      memorization_accuracy: number;
-      suffix_nll: number;
-      entropy: number;
-      recited: number;
-      perplexity: number;
-    }
-  | {
-      type: "notch";
-      step: number;
-      epoch: number;
-      dial: string;
-      strength: number;
-      notch: number;
-      seconds: number;
-    }
-  | { type: "backoff"; epoch: number; perplexity: number | null; learningRate: number }
-  | { type: "done"; status: EraseStatus; epoch: number; step: number };
