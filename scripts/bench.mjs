@@ -1,17 +1,5 @@
 #!/usr/bin/env node
 /** @file `npm run bench -- [NAME…] [--json]`: sets up, then runs bench/main.ts. */
-import { join } from "node:path";
-import { spawnSync } from "node:child_process";
-import { packageRoot } from "../src/setup/paths.mjs";
+import { runAfterSetUp } from "./commands.mjs";
 
-const root = packageRoot();
-const setup = spawnSync(process.execPath, [join(root, "scripts", "setup.mjs"), "--demo-model"], {
-  stdio: "inherit",
-});
-if (setup.status !== 0) process.exit(setup.status ?? 3);
-const run = spawnSync(
-  process.execPath,
-  ["--import", "tsx", join(root, "bench", "main.ts"), ...process.argv.slice(2)],
-  { stdio: "inherit", cwd: root },
-);
-process.exit(run.status ?? 1);
+runAfterSetUp("bench/main.ts");

@@ -20,3 +20,14 @@ export const flags = (flags) =>
   Object.entries(flags).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name}`, String(value)],
   );
+
+/** Sets up, the demo model too, then runs a program in TypeScript with our own arguments. @param {string} program */
+export function runAfterSetUp(program) {
+  const root = packageRoot();
+  const inherit = /** @type {const} */ ({ stdio: "inherit" });
+  const node = process.execPath;
+  const setup = spawnSync(node, [join(root, "scripts", "setup.mjs"), "--demo-model"], inherit);
+  if (setup.status !== 0) process.exit(setup.status ?? 3);
+  const args = ["--import", "tsx", join(root, program), ...process.argv.slice(2)];
+  process.exit(spawnSync(node, args, { ...inherit, cwd: root }).status ?? 1);
+}

@@ -4,12 +4,13 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
+import { flagName } from "../src/base/flags.ts";
 import { compareResult } from "../src/eval/index.ts";
-import { compare, evaluate, memorize, type CompareOptions } from "../src/index.ts";
+import { compare, evaluate, type CompareOptions } from "../src/index.ts";
 import { runCell } from "../src/verbs/cell.ts";
-import { sentences, temporary, textsFile, tinyModel } from "./tiny.ts";
+import { CUT, reciting } from "./reciting.ts";
+import { sentences, temporary, textsFile } from "./tiny.ts";
 
-const CUT = { prefixTokens: 12, suffixTokens: 12 };
 const folder = temporary();
 const at = (name: string) => join(folder, name);
 const sets = {
@@ -28,17 +29,9 @@ const given: CompareOptions = {
   dtype: "float32",
 };
 
-before(async () => {
-  mkdirSync(at("base"));
-  await memorize({
-    model: await tinyModel(at("base")),
-    texts: textsFile(folder, "all", [...sentences("forget", 4, 24), ...sentences("kept", 4, 24)]),
-    general: textsFile(folder, "general", sentences("general", 24, 24)),
-    out: at("target"),
-    lr: 4e-3,
-    epochs: 400,
-    ...CUT,
-  });
+before(() => {
+  const all = [...sentences("forget", 4, 24), ...sentences("kept", 4, 24)];
+  return reciting(folder, textsFile(folder, "all", all));
 });
 
 test("a row for each method and seed; a second comparison finds the runs again", async () => {
@@ -155,10 +148,7 @@ test("the command writes table.csv and a report; interrupted, it goes on", async
     epochs: 40,
     methods: "emso,ga,em",
     run: at("run"),
-  }).flatMap(([key, value]) => [
-    `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`,
-    String(value),
-  ]);
+  }).flatMap(([key, value]) => [flagName(key), String(value)]);
   const env = { ...process.env, NODE_NO_WARNINGS: "1" };
   const child = spawn(process.execPath, [...main, ...flags, "--quiet"], { env, stdio: "ignore" });
   const ended = new Promise<number | null>((resolve) => child.on("close", resolve));

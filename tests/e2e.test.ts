@@ -8,17 +8,17 @@ import { before, describe, test } from "node:test";
 import { eraseResult, evaluateResult, auditResult } from "../src/eval/results.ts";
 import { generate, loadModel } from "../src/models/index.ts";
 import { memory } from "../src/torch/index.ts";
-import { audit, erase, evaluate, memorize } from "../src/index.ts";
+import { audit, erase, evaluate } from "../src/index.ts";
 import { METHOD_NAMES } from "../src/verbs/flags.ts";
-import { sentences, temporary, textsFile, tinyModel } from "./tiny.ts";
+import { CUT, reciting } from "./reciting.ts";
+import { sentences, temporary, textsFile } from "./tiny.ts";
 
-const CUT = { prefixTokens: 12, suffixTokens: 12 };
 const folder = temporary();
 const at = (name: string) => join(folder, name);
 mkdirSync(at("instead"));
 const hashOf = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
 
-let base = "";
+const base = at("base");
 const forget = sentences("forget", 4, 24);
 const kept = sentences("kept", 4, 24);
 const files = {
@@ -32,24 +32,11 @@ const files = {
 
 const recitedAt: number[] = []; // per epoch of memorize
 
-before(async () => {
-  mkdirSync(at("base"));
-  base = await tinyModel(at("base"));
-  const onEvent = (event: { type: string; recited?: number }) =>
-    event.type === "epoch" && recitedAt.push(event.recited!);
-  await memorize(
-    {
-      model: base,
-      texts: files.all,
-      general: files.general,
-      out: at("target"),
-      lr: 4e-3,
-      epochs: 400,
-      ...CUT,
-    },
-    { onEvent },
-  );
-});
+before(() =>
+  reciting(folder, files.all, {
+    onEvent: (event) => event.type === "epoch" && recitedAt.push(event.recited),
+  }),
+);
 
 describe("on a tiny model", () => {
   test("memorize makes it recite, and greedy generation agrees with exact_match", async () => {

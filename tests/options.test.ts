@@ -1,16 +1,16 @@
 /** @file Every option of erase does what it says, on a tiny model that recites: what may change, where the loss looks, in which dtype. */
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
-import { erase, memorize } from "../src/index.ts";
+import { erase } from "../src/index.ts";
 import { openModel } from "../src/io/index.ts";
 import { loadModel } from "../src/models/index.ts";
 import { memory } from "../src/torch/index.ts";
 import type { EraseHooks, EraseOptions } from "../src/verbs/erase.ts";
-import { sentences, temporary, textsFile, tinyModel } from "./tiny.ts";
+import { CUT, reciting } from "./reciting.ts";
+import { sentences, temporary, textsFile } from "./tiny.ts";
 
-const CUT = { prefixTokens: 12, suffixTokens: 12 };
 const folder = temporary();
 const at = (name: string) => join(folder, name);
 const texts = sentences("forget", 4, 24);
@@ -18,18 +18,7 @@ const forget = textsFile(folder, "forget", texts);
 const heldout = textsFile(folder, "held", sentences("held", 6, 48));
 const target = at("target");
 
-before(async () => {
-  mkdirSync(at("base"));
-  await memorize({
-    model: await tinyModel(at("base")),
-    texts: forget,
-    general: textsFile(folder, "general", sentences("general", 24, 24)),
-    out: target,
-    lr: 4e-3,
-    epochs: 400,
-    ...CUT,
-  });
-});
+before(() => reciting(folder, forget));
 
 let runs = 0;
 /** Erases with the options; returns the result and the merged directory, and holds the run to leaving no tensor. */

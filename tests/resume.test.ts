@@ -1,11 +1,11 @@
 /** @file kill -9 at some steps, then --resume: the same patch as a run that was left alone. Ctrl+C ends in 130. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
-import { memorize } from "../src/index.ts";
-import { sentences, temporary, textsFile, tinyModel } from "./tiny.ts";
+import { reciting } from "./reciting.ts";
+import { sentences, temporary, textsFile } from "./tiny.ts";
 
 const folder = temporary();
 const at = (name: string) => join(folder, name);
@@ -54,16 +54,7 @@ const stepsIn = (run: string) =>
     : 0;
 
 before(async () => {
-  mkdirSync(at("base"));
-  await tinyModel(at("base"));
-  const base = { prefixTokens: 12, suffixTokens: 12, lr: 4e-3, epochs: 400 };
-  await memorize({
-    model: at("base"),
-    texts: forget,
-    general: textsFile(folder, "general", sentences("general", 24, 24)),
-    out: at("target"),
-    ...base,
-  });
+  await reciting(folder, forget);
   const whole = spawnSync(process.execPath, [...ARGS, ...settings(at("whole"))], {
     env,
     encoding: "utf8",

@@ -1,19 +1,20 @@
 /** @file Patches that leave the weights untouched, on a tiny model: made, measured, resumed, served, and refused where they cannot act. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
-import { erase, evaluate, memorize } from "../src/index.ts";
+import { flagName } from "../src/base/flags.ts";
+import { erase, evaluate } from "../src/index.ts";
 import { openModel } from "../src/io/index.ts";
 import { generate, loadModel } from "../src/models/index.ts";
 import { applyPatch, revertPatch, stripPatch, verifyPatch } from "../src/patch/index.ts";
 import { memory } from "../src/torch/index.ts";
 import { patchedWeights } from "../src/verbs/erase-output.ts";
 import type { EraseOptions } from "../src/verbs/erase.ts";
-import { sentences, temporary, textsFile, tinyModel } from "./tiny.ts";
+import { CUT, reciting } from "./reciting.ts";
+import { sentences, temporary, textsFile } from "./tiny.ts";
 
-const CUT = { prefixTokens: 12, suffixTokens: 12 };
 const folder = temporary();
 const at = (name: string) => join(folder, name);
 const texts = sentences("forget", 4, 24);
@@ -52,18 +53,7 @@ const LONG = {
 const FAR = "ma=0,nll=9";
 const names = Object.keys(METHODS) as (keyof typeof METHODS)[];
 
-before(async () => {
-  mkdirSync(at("base"));
-  await memorize({
-    model: await tinyModel(at("base")),
-    texts: forget,
-    general: textsFile(folder, "general", sentences("general", 24, 24)),
-    out: target,
-    lr: 4e-3,
-    epochs: 400,
-    ...CUT,
-  });
-});
+before(() => reciting(folder, forget));
 
 const cli = (...args: string[]) =>
   spawnSync(process.execPath, ["--import", "tsx", "src/cli/main.ts", ...args], {
@@ -72,10 +62,7 @@ const cli = (...args: string[]) =>
   });
 
 const flagsOf = (options: object): string[] =>
-  Object.entries(options).flatMap(([key, value]) => [
-    `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`,
-    String(value),
-  ]);
+  Object.entries(options).flatMap(([key, value]) => [flagName(key), String(value)]);
 
 for (const method of names) {
   const patch = at(`${method}.safetensors`);
@@ -206,8 +193,8 @@ test("what chooses weights, or writes them out, is refused before any work", asy
   await refused({ retain: undefined }, /--method spul: expected --retain FILE or --retain self/);
   const dp = { method: "dp_decoding", retain: undefined, promptTokens: undefined } as const;
   for (const [key, value] of Object.entries({ ...given, batch: 4, passes: 2, tunePasses: 3 })) {
-    const flag = key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
-    await refused({ ...dp, [key]: value }, new RegExp(`--${flag}: expected an option of dp_decod`));
+    const message = new RegExp(`${flagName(key)}: expected an option of dp_decod`);
+    await refused({ ...dp, [key]: value }, message);
   }
   await refused({ ...dp, positions: "suffix" }, /--positions: expected an option of dp_decoding/);
   await refused({ ...dp, retain: "self" }, /--retain: expected a method that takes retain text/);

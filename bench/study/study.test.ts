@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { tokenStats } from "../../src/eval/index.ts";
-import { memorize } from "../../src/index.ts";
 import { loadModel } from "../../src/models/index.ts";
 import { memory, tensor, tidy } from "../../src/torch/index.ts";
 import { levelsOf, meanLevel } from "../../src/unlearn/level.ts";
 import { METHOD_NAMES } from "../../src/verbs/flags.ts";
 import { HELDOUT_CUT, readSet } from "../../src/verbs/sets.ts";
-import { sentences, temporary, textsFile, tinyModel } from "../../tests/tiny.ts";
+import { reciting } from "../../tests/reciting.ts";
+import { sentences, temporary, textsFile } from "../../tests/tiny.ts";
 import { divergence } from "./divergence.ts";
 import { eraseEqually, settingsFor } from "./erasing.ts";
 import { figuresOf } from "./figures.ts";
@@ -27,27 +26,11 @@ const files = {
   recited: textsFile(folder, "recited", [...forgetTexts, ...keptTexts]),
   unseen: textsFile(folder, "unseen", sentences("unseen", 4, 24)),
   heldout: textsFile(folder, "heldout", sentences("held", 6, 48)),
-  general: textsFile(folder, "general", sentences("general", 24, 24)),
 };
 
 before(async () => {
-  mkdirSync(at("base"));
-  const model = await tinyModel(at("base"));
-  for (const [out, texts] of [
-    ["target", files.recited],
-    ["oracle", files.kept],
-  ] as const) {
-    await memorize({
-      model,
-      texts,
-      general: files.general,
-      out: at(out),
-      lr: 4e-3,
-      epochs: 400,
-      prefixTokens: CUT.prefix,
-      suffixTokens: CUT.suffix,
-    });
-  }
+  await reciting(folder, files.recited);
+  await reciting(folder, files.kept, { out: "oracle" });
 });
 
 test("rounding to 3 levels a side: the largest of a group keeps its value, halves go away from zero", () => {
