@@ -9,7 +9,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { inputError, unknownName, UnreciteError } from "../../src/base/errors.ts";
+import { resolveFlags, type Flag, type Flags, type Values } from "../../src/base/flags.ts";
 import { packageRoot } from "../../src/setup/paths.mjs";
+import { ERASE } from "../../src/verbs/flags.ts";
 import { runCell, runLandmarks, type Where } from "./cell.ts";
 import { RECIPES, stageA, stageB, stageC, type Plan } from "./recipes.ts";
 import { nameOf, type TargetSpec } from "./sets.ts";
@@ -20,30 +22,32 @@ import { makeTarget } from "./target.ts";
 const CHOSEN = 4; // recipes that go on to stage b, besides the forms of emso
 const DEAREST = 1.2; // x perplexity
 
-const { values } = parseArgs({
-  options: {
-    stage: { type: "string", default: "a" },
-    budget: { type: "string", default: "120m" },
-    jobs: { type: "string", default: "1" },
-    only: { type: "string" },
-    texts: { type: "string" },
-    device: { type: "string", default: "auto" },
-    threads: { type: "string" },
-    draws: { type: "string" },
-    lambada: { type: "string" },
-    refresh: { type: "boolean", default: false },
-    table: { type: "boolean", default: false },
-    alone: { type: "string" },
-  },
-});
+const STAGES = ["a", "b", "c"] as const;
+const STUDY = {
+  stage: { kind: "choice", of: STAGES, default: "a", help: "which cells" },
+  budget: { kind: "text", default: "120m", help: "no cell begins after it" },
+  jobs: { kind: "integer", default: 1, min: 1, help: "cells at once" },
+  only: { kind: "list", help: "recipes" },
+  texts: { kind: "integer", min: 1, help: "texts in a set of stage a" },
+  device: ERASE.device,
+  threads: ERASE.threads,
+  draws: { kind: "integer", min: 1, help: "draws of the sampling attack for each text" },
+  lambada: { kind: "integer", min: 1, help: "passages of LAMBADA" },
+  refresh: { kind: "switch", default: false, help: "also cells of another version of the code" },
+  table: { kind: "switch", default: false, help: "runs nothing" },
+  alone: { kind: "text", help: "a part of the study, as JSON: how it calls itself" },
+} as const satisfies Flags;
 
-const positive = (flag: string, text: string): number => {
-  const value = Number(text);
-  if (Number.isInteger(value) && value > 0) return value;
-  throw inputError(`--${flag}: expected a whole number above 0, got "${text}"`, {
-    wayOut: "see the head of bench/study/main.ts",
+/** Everything is text but the switches; what is not in the table is refused there. */
+function valuesGiven(): Values<typeof STUDY> {
+  const kinds = Object.entries<Flag>(STUDY).map(([key, { kind }]) => {
+    const type = kind === "switch" ? ("boolean" as const) : ("string" as const);
+    return [key, { type }] as const;
   });
-};
+  const options = Object.fromEntries(kinds);
+  const given = parseArgs({ options, strict: false }).values;
+  return resolveFlags(STUDY, given).values;
+}
 
 function seconds(text: string): number {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(s|m|h)$/.exec(text) ?? [];
@@ -55,33 +59,17 @@ function seconds(text: string): number {
   });
 }
 
-function plansOf(stage: string): Plan[] {
-  const texts = values.texts === undefined ? undefined : positive("texts", values.texts);
+function plansOf({ stage, texts, only }: Values<typeof STUDY>): Plan[] {
   if (texts !== undefined && stage !== "a") {
     throw inputError(`--texts: expected --stage a, got --stage ${stage}, whose sizes are fixed`, {
       wayOut: "leave out --texts",
     });
   }
-  const all =
-    stage === "a"
-      ? stageA(texts)
-      : stage === "b"
-        ? stageB(chosen())
-        : stage === "c"
-          ? stageC(chosen())
-          : undefined;
-  if (all === undefined) throw unknownName("stage", stage, ["a", "b", "c"]);
-  const only = values.only?.split(",");
-  for (const name of only ?? []) {
-    if (!RECIPES.some((r) => r.name === name)) {
-      throw unknownName(
-        "recipe",
-        name,
-        RECIPES.map((r) => r.name),
-      );
-    }
-  }
-  return only === undefined ? all : all.filter((p) => only.includes(p.recipe.name));
+  const all = { a: () => stageA(texts), b: () => stageB(chosen()), c: () => stageC(chosen()) };
+  const names = RECIPES.map((r) => r.name);
+  const odd = only?.find((name) => !names.includes(name));
+  if (odd !== undefined) throw unknownName("recipe", odd, names);
+  return all[stage]().filter((p) => only?.includes(p.recipe.name) ?? true);
 }
 
 /** The forms of emso and the best four others of stage a, each at its better rate. */
@@ -109,19 +97,18 @@ function chosen(): Pick<Plan, "recipe" | "factor">[] {
   return [...forms, ...others].map(({ plan }) => plan);
 }
 
-const where = (): Where => ({
-  work: join(packageRoot(), "runs", "study"),
-  device: values.device,
-  threads:
-    values.threads === undefined
-      ? Math.max(1, Math.floor(availableParallelism() / positive("jobs", values.jobs)))
-      : positive("threads", values.threads),
-  draws: positive("draws", values.draws ?? (values.stage === "a" ? "10" : "100")),
-  lambada: positive("lambada", values.lambada ?? (values.stage === "a" ? "100" : "1000")),
-});
+function whereFrom({ device, stage, ...v }: Values<typeof STUDY>): Where {
+  return {
+    work: join(packageRoot(), "runs", "study"),
+    device,
+    threads: v.threads ?? Math.max(1, Math.floor(availableParallelism() / v.jobs)),
+    draws: v.draws ?? (stage === "a" ? 10 : 100),
+    lambada: v.lambada ?? (stage === "a" ? 100 : 1000),
+  };
+}
 
 /** Runs a part of the study in a process of its own, so that peak memory is its own and a crash is one cell's. */
-function alone(part: string, payload: unknown): Promise<number | null> {
+function alone({ part, payload, where }: Alone): Promise<number | null> {
   return new Promise((resolve, reject) => {
     const child = spawn(
       process.execPath,
@@ -130,7 +117,7 @@ function alone(part: string, payload: unknown): Promise<number | null> {
         "tsx",
         fileURLToPath(import.meta.url),
         "--alone",
-        JSON.stringify({ part, payload, where: where() }),
+        JSON.stringify({ part, payload, where }),
       ],
       { stdio: "inherit" },
     );
@@ -161,11 +148,12 @@ async function runAlone({ part, payload, where: at }: Alone): Promise<void> {
   );
 }
 
-async function study(): Promise<void> {
+async function study(values: Values<typeof STUDY>): Promise<void> {
+  const where = whereFrom(values);
   const began = performance.now();
   const budget = seconds(values.budget);
   const left = () => budget - (performance.now() - began) / 1000;
-  const plans = plansOf(values.stage);
+  const plans = plansOf(values);
   const code = codeHash();
   const missing = plans.filter((p) => readCell(cellPath(p)) === undefined);
   const stale = values.refresh
@@ -177,7 +165,7 @@ async function study(): Promise<void> {
   process.once("SIGINT", () => (ended = true));
   const ready = new Map<string, Promise<number | null>>();
   const prepared = (spec: TargetSpec) => {
-    const made = ready.get(nameOf(spec)) ?? alone("target", spec);
+    const made = ready.get(nameOf(spec)) ?? alone({ part: "target", payload: spec, where });
     ready.set(nameOf(spec), made);
     return made;
   };
@@ -186,18 +174,19 @@ async function study(): Promise<void> {
       const plan = queue.shift();
       if (plan === undefined) return;
       if ((await prepared(plan.target)) !== 0) return;
-      if (left() > 0 && !ended) await alone("cell", plan);
+      if (left() > 0 && !ended) await alone({ part: "cell", payload: plan, where });
     }
   };
   if (!values.table) {
-    await Promise.all(Array.from({ length: positive("jobs", values.jobs) }, worker));
+    await Promise.all(Array.from({ length: values.jobs }, worker));
   }
   console.log(tablesOf(plans));
 }
 
 try {
+  const values = valuesGiven();
   if (values.alone !== undefined) await runAlone(JSON.parse(values.alone) as Alone);
-  else await study();
+  else await study(values);
 } catch (error) {
   if (!(error instanceof UnreciteError)) throw error;
   console.error(error.message);
