@@ -28,7 +28,7 @@ const STUDY = {
   budget: { kind: "text", default: "120m", help: "no cell begins after it" },
   jobs: { kind: "integer", default: 1, min: 1, help: "cells at once" },
   only: { kind: "list", help: "recipes" },
-  texts: { kind: "integer", min: 1, help: "texts in a set of stage a" },
+  texts: { kind: "integer", min: 1, help: "texts in a set, for a first look with fewer" },
   device: ERASE.device,
   threads: ERASE.threads,
   draws: { kind: "integer", min: 1, help: "draws of the sampling attack for each text" },
@@ -60,12 +60,16 @@ function seconds(text: string): number {
 }
 
 function plansOf({ stage, texts, only }: Values<typeof STUDY>): Plan[] {
-  if (texts !== undefined && stage !== "a") {
-    throw inputError(`--texts: expected --stage a, got --stage ${stage}, whose sizes are fixed`, {
+  if (texts !== undefined && stage === "c") {
+    throw inputError("--texts: expected --stage a or b, got --stage c, whose sizes are fixed", {
       wayOut: "leave out --texts",
     });
   }
-  const all = { a: () => stageA(texts), b: () => stageB(chosen()), c: () => stageC(chosen()) };
+  const all = {
+    a: () => stageA(texts),
+    b: () => stageB(chosen(texts), texts),
+    c: () => stageC(chosen(texts)),
+  };
   const names = RECIPES.map((r) => r.name);
   const odd = only?.find((name) => !names.includes(name));
   if (odd !== undefined) throw unknownName("recipe", odd, names);
@@ -73,8 +77,8 @@ function plansOf({ stage, texts, only }: Values<typeof STUDY>): Plan[] {
 }
 
 /** The forms of emso and the best four others of stage a, each at its better rate. */
-function chosen(): Pick<Plan, "recipe" | "factor">[] {
-  const reached = stageA()
+function chosen(texts?: number): Pick<Plan, "recipe" | "factor">[] {
+  const reached = stageA(texts)
     .flatMap((plan) => {
       const cell = readCell(cellPath(plan));
       return cell?.status === "reached" ? [{ plan, cell }] : [];

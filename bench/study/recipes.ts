@@ -38,7 +38,6 @@ const directed = (method: string): Recipe => ({
     method,
     select: "directions",
     scope: "linear",
-    frozen: 0.5,
     lr: 5e-5,
     passes: 4,
   },
@@ -59,9 +58,10 @@ export const RECIPES: readonly Recipe[] = [
   ...["em", "ga", "npo", "undial"].map(directed),
   {
     name: "emso+dense",
-    flags: { method: "emso", select: "dense", scope: "linear", frozen: 0, lr: 2e-5 },
+    flags: { method: "emso", select: "dense", scope: "linear", lr: 2e-5 },
   },
-  { name: "emso+all-layers", flags: { method: "emso", frozen: 0 } },
+  { name: "emso+upper-half", flags: { method: "emso", frozen: 0.5 } },
+  { name: "emso+mlp", flags: { method: "emso", scope: "mlp" } },
   {
     name: "emso+directions-gradient",
     flags: { method: "emso", select: "directions-gradient", lr: 2e-4 },
@@ -98,14 +98,22 @@ const FRESH: readonly TargetSpec[] = [
 ];
 const WINDOW = [0.1, 0.3, 1, 3, 10];
 
-/** Stage b: the chosen recipes at their better rate on fresh families, and their window of learning rates on the first. */
-export const stageB = (chosen: readonly { recipe: Recipe; factor: number }[]): Plan[] => [
-  ...FRESH.flatMap((target) =>
+type Chosen = readonly { recipe: Recipe; factor: number }[];
+
+const eachOn = (targets: readonly TargetSpec[], chosen: Chosen): Plan[] =>
+  targets.flatMap((target) =>
     chosen.map(({ recipe, factor }) => ({ target, recipe, factor, seed: target.seed })),
-  ),
+  );
+
+/**
+ * Stage b: the chosen recipes at their better rate on fresh families, and their window of learning rates on the first. Of a first
+ * look with fewer texts: two more families of so many.
+ */
+export const stageB = (chosen: Chosen, texts: number = TEXTS): Plan[] => [
+  ...eachOn(texts === TEXTS ? FRESH : [1, 2].map((seed) => ({ ...small(texts), seed })), chosen),
   ...chosen.flatMap(({ recipe, factor }) =>
     WINDOW.filter((x) => x !== 1).map((x) => ({
-      target: small(TEXTS),
+      target: small(texts),
       recipe,
       factor: factor * x,
       seed: 0,
@@ -114,12 +122,11 @@ export const stageB = (chosen: readonly { recipe: Recipe; factor: number }[]): P
 ];
 
 /** Stage c: long texts, a large set; where a GPU or a night is at hand. */
-export const stageC = (chosen: readonly { recipe: Recipe; factor: number }[]): Plan[] =>
-  (
+export const stageC = (chosen: Chosen): Plan[] =>
+  eachOn(
     [
       { texts: 256, tokens: 100, seed: 1 },
       { texts: 1024, tokens: 64, seed: 1 },
-    ] satisfies TargetSpec[]
-  ).flatMap((target) =>
-    chosen.map(({ recipe, factor }) => ({ target, recipe, factor, seed: target.seed })),
+    ],
+    chosen,
   );

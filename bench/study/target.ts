@@ -43,7 +43,7 @@ export async function makeTarget(
   ] as const) {
     const note = join(files.folder, `${name}.json`);
     if (existsSync(note)) {
-      say(`${nameOf(spec)} ${name}: found`);
+      say(`${name}: found`);
       continue;
     }
     rmSync(files[name], { recursive: true, force: true });

@@ -11,7 +11,6 @@ export const emso: Method = {
     loss: "natural",
     select: "directions",
     scope: "linear",
-    frozen: 0.5,
     lr: 5e-5,
     passes: 4,
   },
