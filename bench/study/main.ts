@@ -68,7 +68,7 @@ function plansOf({ stage, texts, only }: Values<typeof STUDY>): Plan[] {
   const all = {
     a: () => stageA(texts),
     b: () => stageB(chosen(texts), texts),
-    c: () => stageC(chosen(texts)),
+    c: () => stageC(chosen()),
   };
   const names = RECIPES.map((r) => r.name);
   const odd = only?.find((name) => !names.includes(name));

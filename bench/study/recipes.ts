@@ -81,7 +81,7 @@ export const RECIPES: readonly Recipe[] = [
 /** Texts in a set of stage a. */
 export const TEXTS = 32;
 
-const small = (texts: number): TargetSpec => ({ texts, tokens: 64, seed: 0 });
+const small = (texts: number, seed = 0): TargetSpec => ({ texts, tokens: 64, seed });
 
 /** Stage a: one seed, two learning rates each. Fewer texts give a first look where there is no GPU. */
 export const stageA = (texts: number = TEXTS): Plan[] =>
@@ -89,13 +89,8 @@ export const stageA = (texts: number = TEXTS): Plan[] =>
     RECIPES.map((recipe) => ({ target: small(texts), recipe, factor, seed: 0 })),
   );
 
-/** Families and seeds that nothing was tuned on, and set sizes. */
-const FRESH: readonly TargetSpec[] = [
-  { texts: 32, tokens: 64, seed: 1 },
-  { texts: 32, tokens: 64, seed: 2 },
-  { texts: 8, tokens: 64, seed: 1 },
-  { texts: 128, tokens: 64, seed: 1 },
-];
+/** Set sizes beside that of stage a. */
+const SIZES = [8, 128];
 const WINDOW = [0.1, 0.3, 1, 3, 10];
 
 type Chosen = readonly { recipe: Recipe; factor: number }[];
@@ -106,11 +101,15 @@ const eachOn = (targets: readonly TargetSpec[], chosen: Chosen): Plan[] =>
   );
 
 /**
- * Stage b: the chosen recipes at their better rate on fresh families, and their window of learning rates on the first. Of a first
- * look with fewer texts: two more families of so many.
+ * Stage b: the chosen recipes at their better rate on families and seeds that nothing was tuned on and, but for a first look with
+ * fewer texts, on other set sizes; and their window of learning rates on the first.
  */
 export const stageB = (chosen: Chosen, texts: number = TEXTS): Plan[] => [
-  ...eachOn(texts === TEXTS ? FRESH : [1, 2].map((seed) => ({ ...small(texts), seed })), chosen),
+  ...eachOn(
+    [1, 2].map((seed) => small(texts, seed)),
+    chosen,
+  ),
+  ...eachOn(texts === TEXTS ? SIZES.map((size) => small(size, 1)) : [], chosen),
   ...chosen.flatMap(({ recipe, factor }) =>
     WINDOW.filter((x) => x !== 1).map((x) => ({
       target: small(texts),

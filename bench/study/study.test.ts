@@ -12,7 +12,8 @@ import { sentences, temporary, textsFile } from "../../tests/tiny.ts";
 import { divergence } from "./divergence.ts";
 import { eraseEqually, settingsFor } from "./erasing.ts";
 import { figuresOf } from "./figures.ts";
-import { RECIPES, stageA } from "./recipes.ts";
+import { RECIPES, stageA, stageB } from "./recipes.ts";
+import { nameOf } from "./sets.ts";
 import { rounded } from "./quantise.ts";
 import { longestShared } from "./sampling.ts";
 
@@ -87,6 +88,16 @@ async function withModels(
   }
   assert.equal(memory().liveTensors, live);
 }
+
+test("stage b takes fresh families, and other set sizes unless it is a first look", () => {
+  const targets = (texts?: number) => {
+    const plans = stageB([{ recipe: RECIPES[0]!, factor: 1 }], texts);
+    assert.ok(plans.every((p) => p.seed === p.target.seed));
+    return [...new Set(plans.map((p) => nameOf(p.target)))];
+  };
+  assert.deepEqual(targets(), ["32x64-s1", "32x64-s2", "8x64-s1", "128x64-s1", "32x64-s0"]);
+  assert.deepEqual(targets(8), ["8x64-s1", "8x64-s2", "8x64-s0"]);
+});
 
 test("divergence is nothing from a model to itself and more on the texts that another forgot", async () => {
   await withModels(({ model, oracle, sets }) => {
