@@ -13,7 +13,7 @@ import { resolveFlags, type Flag, type Flags, type Values } from "../../src/base
 import { packageRoot } from "../../src/setup/paths.mjs";
 import { ERASE } from "../../src/verbs/flags.ts";
 import { runCell, runLandmarks, type Where } from "./cell.ts";
-import { RECIPES, stageA, stageB, stageC, type Plan } from "./recipes.ts";
+import { RECIPES, stageA, stageB, stageC, type Plan, type Recipe } from "./recipes.ts";
 import { nameOf, type TargetSpec } from "./sets.ts";
 import { cellPath, codeHash, landmarkPath, LANDMARKS, readCell, type Cell } from "./store.ts";
 import { better, tablesOf } from "./table.ts";
@@ -27,7 +27,7 @@ const STUDY = {
   stage: { kind: "choice", of: STAGES, default: "a", help: "which cells" },
   budget: { kind: "text", default: "120m", help: "no cell begins after it" },
   jobs: { kind: "integer", default: 1, min: 1, help: "cells at once" },
-  only: { kind: "list", help: "recipes" },
+  only: { kind: "list", help: "recipes; stage a runs them in this order" },
   texts: { kind: "integer", min: 1, help: "texts in a set, for a first look with fewer" },
   device: ERASE.device,
   threads: ERASE.threads,
@@ -65,15 +65,23 @@ function plansOf({ stage, texts, only }: Values<typeof STUDY>): Plan[] {
       wayOut: "leave out --texts",
     });
   }
+  const recipes = only?.map(recipeNamed) ?? RECIPES;
   const all = {
-    a: () => stageA(texts),
+    a: () => stageA(texts, recipes),
     b: () => stageB(chosen(texts), texts),
     c: () => stageC(chosen()),
   };
-  const names = RECIPES.map((r) => r.name);
-  const odd = only?.find((name) => !names.includes(name));
-  if (odd !== undefined) throw unknownName("recipe", odd, names);
-  return all[stage]().filter((p) => only?.includes(p.recipe.name) ?? true);
+  return all[stage]().filter((p) => recipes.includes(p.recipe));
+}
+
+function recipeNamed(name: string): Recipe {
+  const found = RECIPES.find((r) => r.name === name);
+  if (found !== undefined) return found;
+  throw unknownName(
+    "recipe",
+    name,
+    RECIPES.map((r) => r.name),
+  );
 }
 
 /** The forms of emso and the best four others of stage a, each at its better rate. */

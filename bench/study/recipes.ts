@@ -84,9 +84,9 @@ export const TEXTS = 32;
 const small = (texts: number, seed = 0): TargetSpec => ({ texts, tokens: 64, seed });
 
 /** Stage a: one seed, two learning rates each. Fewer texts give a first look where there is no GPU. */
-export const stageA = (texts: number = TEXTS): Plan[] =>
+export const stageA = (texts = TEXTS, recipes: readonly Recipe[] = RECIPES): Plan[] =>
   [1, 1 / 3].flatMap((factor) =>
-    RECIPES.map((recipe) => ({ target: small(texts), recipe, factor, seed: 0 })),
+    recipes.map((recipe) => ({ target: small(texts), recipe, factor, seed: 0 })),
   );
 
 /** Set sizes beside that of stage a. */
