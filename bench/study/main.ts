@@ -67,12 +67,14 @@ function plansOf({ stage, texts, only }: Values<typeof STUDY>): Plan[] {
   }
   const recipes = only?.map(recipeNamed) ?? RECIPES;
   const all = {
-    a: () => stageA(texts, recipes),
+    a: () => stageA({ texts, recipes, ended: endedAs }),
     b: () => stageB(chosen(texts), texts),
     c: () => stageC(chosen()),
   };
   return all[stage]().filter((p) => recipes.includes(p.recipe));
 }
+
+const endedAs = (plan: Plan) => readCell(cellPath(plan))?.status;
 
 function recipeNamed(name: string): Recipe {
   const found = RECIPES.find((r) => r.name === name);
@@ -86,7 +88,7 @@ function recipeNamed(name: string): Recipe {
 
 /** The forms of emso and the best four others of stage a, each at its better rate. */
 function chosen(texts?: number): Pick<Plan, "recipe" | "factor">[] {
-  const reached = stageA(texts)
+  const reached = stageA({ texts, ended: endedAs })
     .flatMap((plan) => {
       const cell = readCell(cellPath(plan));
       return cell?.status === "reached" ? [{ plan, cell }] : [];
@@ -167,11 +169,18 @@ async function study(values: Values<typeof STUDY>): Promise<void> {
   const left = () => budget - (performance.now() - began) / 1000;
   const plans = plansOf(values);
   const code = codeHash();
-  const missing = plans.filter((p) => readCell(cellPath(p)) === undefined);
+  const isMissing = (p: Plan) => readCell(cellPath(p)) === undefined;
+  const missing = plans.filter(isMissing);
   const stale = values.refresh
     ? plans.filter((p) => (readCell(cellPath(p))?.code ?? code) !== code)
     : [];
   const queue = [...missing, ...stale];
+  const seen = new Set(plans.map(cellPath));
+  const addWhatFollows = () => {
+    const next = plansOf(values).filter((p) => !seen.has(cellPath(p)) && isMissing(p));
+    for (const plan of next) seen.add(cellPath(plan));
+    queue.push(...next);
+  };
   let ended = false; // asked to: what runs is lost, what is done is kept
   process.once("SIGTERM", () => (ended = true));
   process.once("SIGINT", () => (ended = true));
@@ -187,12 +196,13 @@ async function study(values: Values<typeof STUDY>): Promise<void> {
       if (plan === undefined) return;
       if ((await prepared(plan.target)) !== 0) return;
       if (left() > 0 && !ended) await alone({ part: "cell", payload: plan, where });
+      addWhatFollows();
     }
   };
   if (!values.table) {
     await Promise.all(Array.from({ length: values.jobs }, worker));
   }
-  console.log(tablesOf(plans));
+  console.log(tablesOf(plansOf(values)));
 }
 
 try {

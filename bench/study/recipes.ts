@@ -4,6 +4,7 @@
  */
 import { METHOD_NAMES, SELECTOR_NAMES } from "../../src/verbs/flags.ts";
 import type { TargetSpec } from "./sets.ts";
+import type { Cell } from "./store.ts";
 
 export type RecipeFlags = Readonly<Record<string, string | number>>;
 export type Recipe = { readonly name: string; readonly flags: RecipeFlags };
@@ -83,11 +84,40 @@ export const TEXTS = 32;
 
 const small = (texts: number, seed = 0): TargetSpec => ({ texts, tokens: 64, seed });
 
-/** Stage a: one seed, two learning rates each. Fewer texts give a first look where there is no GPU. */
-export const stageA = (texts = TEXTS, recipes: readonly Recipe[] = RECIPES): Plan[] =>
-  [1, 1 / 3].flatMap((factor) =>
-    recipes.map((recipe) => ({ target: small(texts), recipe, factor, seed: 0 })),
-  );
+/** A larger rate where the first came too slowly, a smaller one where it got there or broke; none where it could not run. */
+const SECOND: Partial<Record<Cell["status"], number>> = {
+  "not reached": 3,
+  stuck: 3,
+  reached: 1 / 3,
+  collapsed: 1 / 3,
+};
+
+type StageA = {
+  readonly texts?: number | undefined;
+  readonly recipes?: readonly Recipe[] | undefined;
+  /** How a cell ended, if it was run. */
+  readonly ended?: ((plan: Plan) => Cell["status"] | undefined) | undefined;
+};
+
+/** Stage a: one seed, two learning rates, the second when the first has ended. Fewer texts give a first look where there is no GPU. */
+export function stageA({
+  texts = TEXTS,
+  recipes = RECIPES,
+  ended = () => undefined,
+}: StageA = {}): Plan[] {
+  const first = recipes.map((recipe): Plan => ({
+    target: small(texts),
+    recipe,
+    factor: 1,
+    seed: 0,
+  }));
+  const second = first.flatMap((plan) => {
+    const status = ended(plan);
+    const factor = status === undefined ? undefined : SECOND[status];
+    return factor === undefined ? [] : [{ ...plan, factor }];
+  });
+  return [...first, ...second];
+}
 
 /** Set sizes beside that of stage a. */
 const SIZES = [8, 128];

@@ -82,16 +82,6 @@ export function writeCell(path: string, cell: Cell): void {
   renameSync(`${path}.part`, path);
 }
 
-/** All cells of a target, by file name. */
-export function cellsOf(target: string): Cell[] {
-  const folder = join(resultsFolder, target);
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((f) => f.endsWith(".json"))
-    .sort()
-    .map((f) => readCell(join(folder, f))!);
-}
-
 /** What decides a figure besides recipe and seed: the code that trains and measures. Commands, reports and tests do not. */
 const LAYERS = ["torch", "nn", "models", "eval", "unlearn"].map((l) => join("src", l));
 const STUDY = [

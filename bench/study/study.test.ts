@@ -57,7 +57,7 @@ test("every recipe is one that erase takes, and has its own name", () => {
     assert.ok(settings.lr > 0 && settings.epochs >= 20, name);
   }
   assert.equal(new Set(RECIPES.map((r) => r.name)).size, RECIPES.length);
-  assert.equal(stageA().length, 2 * RECIPES.length);
+  assert.equal(stageA().length, RECIPES.length);
   const named = new Set(RECIPES.map((r) => r.name));
   const missing = METHOD_NAMES.filter((m) => !named.has(m));
   assert.deepEqual(missing, []);
@@ -88,6 +88,17 @@ async function withModels(
   }
   assert.equal(memory().liveTensors, live);
 }
+
+test("the second rate is larger where the first was too slow, smaller where it got there or broke", () => {
+  const second = (status: "stuck" | "reached" | "collapsed" | "failed") => {
+    const plans = stageA({ texts: 8, recipes: [RECIPES[0]!], ended: () => status });
+    return plans.slice(1).map((p) => p.factor);
+  };
+  assert.deepEqual(second("stuck"), [3]);
+  assert.deepEqual(second("reached"), [1 / 3]);
+  assert.deepEqual(second("collapsed"), [1 / 3]);
+  assert.deepEqual(second("failed"), []);
+});
 
 test("stage b takes fresh families, and other set sizes unless it is a first look", () => {
   const targets = (texts?: number) => {
