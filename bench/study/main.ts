@@ -67,14 +67,14 @@ function plansOf({ stage, texts, only }: Values<typeof STUDY>): Plan[] {
   }
   const recipes = only?.map(recipeNamed) ?? RECIPES;
   const all = {
-    a: () => stageA({ texts, recipes, ended: endedAs }),
+    a: () => stageA({ texts, recipes, cellOf }),
     b: () => stageB(chosen(texts), texts),
     c: () => stageC(chosen()),
   };
   return all[stage]().filter((p) => recipes.includes(p.recipe));
 }
 
-const endedAs = (plan: Plan) => readCell(cellPath(plan))?.status;
+const cellOf = (plan: Plan) => readCell(cellPath(plan));
 
 function recipeNamed(name: string): Recipe {
   const found = RECIPES.find((r) => r.name === name);
@@ -88,7 +88,7 @@ function recipeNamed(name: string): Recipe {
 
 /** The forms of emso and the best four others of stage a, each at its better rate. */
 function chosen(texts?: number): Pick<Plan, "recipe" | "factor">[] {
-  const reached = stageA({ texts, ended: endedAs })
+  const reached = stageA({ texts, cellOf })
     .flatMap((plan) => {
       const cell = readCell(cellPath(plan));
       return cell?.status === "reached" ? [{ plan, cell }] : [];

@@ -3,6 +3,7 @@
  * and selector; what each loss makes of the same directions; what each selector makes of the same loss.
  */
 import { METHOD_NAMES, SELECTOR_NAMES } from "../../src/verbs/flags.ts";
+import { settingsFor } from "./erasing.ts";
 import type { TargetSpec } from "./sets.ts";
 import type { Cell } from "./store.ts";
 
@@ -84,26 +85,29 @@ export const TEXTS = 32;
 
 const small = (texts: number, seed = 0): TargetSpec => ({ texts, tokens: 64, seed });
 
-/** A larger rate where the first came too slowly, a smaller one where it got there or broke; none where it could not run. */
-const SECOND: Partial<Record<Cell["status"], number>> = {
-  "not reached": 3,
-  stuck: 3,
-  reached: 1 / 3,
-  collapsed: 1 / 3,
-};
+/**
+ * The factor of a recipe's second rate: smaller where the first broke, or got there with enough passes to spare for it; larger where
+ * that came late or never; none where it could not run.
+ */
+function secondFactor({ recipe, factor }: Plan, { status, epochs }: Cell): number | undefined {
+  if (status === "failed") return undefined;
+  const most = settingsFor({ flags: recipe.flags, factor }).epochs;
+  const early = status === "reached" && 3 * epochs <= most;
+  return early || status === "collapsed" ? 1 / 3 : 3;
+}
 
 type StageA = {
   readonly texts?: number | undefined;
   readonly recipes?: readonly Recipe[] | undefined;
-  /** How a cell ended, if it was run. */
-  readonly ended?: ((plan: Plan) => Cell["status"] | undefined) | undefined;
+  /** What is there of a plan. */
+  readonly cellOf?: ((plan: Plan) => Cell | undefined) | undefined;
 };
 
 /** Stage a: one seed, two learning rates, the second when the first has ended. Fewer texts give a first look where there is no GPU. */
 export function stageA({
   texts = TEXTS,
   recipes = RECIPES,
-  ended = () => undefined,
+  cellOf = () => undefined,
 }: StageA = {}): Plan[] {
   const first = recipes.map((recipe): Plan => ({
     target: small(texts),
@@ -112,8 +116,8 @@ export function stageA({
     seed: 0,
   }));
   const second = first.flatMap((plan) => {
-    const status = ended(plan);
-    const factor = status === undefined ? undefined : SECOND[status];
+    const cell = cellOf(plan);
+    const factor = cell === undefined ? undefined : secondFactor(plan, cell);
     return factor === undefined ? [] : [{ ...plan, factor }];
   });
   return [...first, ...second];

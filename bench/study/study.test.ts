@@ -13,6 +13,7 @@ import { divergence } from "./divergence.ts";
 import { eraseEqually, settingsFor } from "./erasing.ts";
 import { figuresOf } from "./figures.ts";
 import { RECIPES, stageA, stageB } from "./recipes.ts";
+import type { Cell } from "./store.ts";
 import { nameOf } from "./sets.ts";
 import { rounded } from "./quantise.ts";
 import { longestShared } from "./sampling.ts";
@@ -89,15 +90,18 @@ async function withModels(
   assert.equal(memory().liveTensors, live);
 }
 
-test("the second rate is larger where the first was too slow, smaller where it got there or broke", () => {
-  const second = (status: "stuck" | "reached" | "collapsed" | "failed") => {
-    const plans = stageA({ texts: 8, recipes: [RECIPES[0]!], ended: () => status });
+test("the second rate is smaller where the first broke or got there early, else larger", () => {
+  const second = (status: Cell["status"], epochs: number) => {
+    const cell = { status, epochs } as Cell; // all that is looked at
+    const plans = stageA({ texts: 8, recipes: [RECIPES[0]!], cellOf: () => cell });
     return plans.slice(1).map((p) => p.factor);
   };
-  assert.deepEqual(second("stuck"), [3]);
-  assert.deepEqual(second("reached"), [1 / 3]);
-  assert.deepEqual(second("collapsed"), [1 / 3]);
-  assert.deepEqual(second("failed"), []);
+  const most = settingsFor({ flags: RECIPES[0]!.flags, factor: 1 }).epochs;
+  assert.deepEqual(second("reached", Math.floor(most / 3)), [1 / 3]);
+  assert.deepEqual(second("reached", most), [3]);
+  assert.deepEqual(second("stuck", most / 2), [3]);
+  assert.deepEqual(second("collapsed", 1), [1 / 3]);
+  assert.deepEqual(second("failed", 0), []);
 });
 
 test("stage b takes fresh families, and other set sizes unless it is a first look", () => {
