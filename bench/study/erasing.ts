@@ -19,8 +19,7 @@ import type { RecipeFlags } from "./recipes.ts";
 
 const PASSES = 80; // over the forget set, at most, whatever is measured how often
 const COLLAPSED = 3; // x held-out perplexity at the start
-/** A method that after this share of its passes has come less than the second of the way is stuck. */
-const [STUCK_AFTER, STUCK_BELOW] = [1 / 3, 0.1];
+const STUCK_AFTER = 1 / 3; // of its passes: from there on a method must be on the way
 
 export type Status = "reached" | "not reached" | "collapsed" | "stuck";
 
@@ -85,6 +84,7 @@ export async function eraseEqually(input: ErasingInput): Promise<Erased> {
   });
   const course: [number, number, number][] = [];
   const norms: number[] = [];
+  const way: number[] = [];
   const tally = { epochs: 0, steps: 0 };
   let start: Measure | undefined;
   const texts = forget.ids.length;
@@ -94,9 +94,9 @@ export async function eraseEqually(input: ErasingInput): Promise<Erased> {
   const measure = async () => {
     const now = await measureOn(servedBy(prepared));
     start ??= now;
-    const progress = progressOf(now, start, goal);
+    way.push(progressOf(now, start, goal));
     if (now.perplexity > COLLAPSED * start.perplexity) throw new Ended("collapsed");
-    if (tally.epochs >= settings.epochs * STUCK_AFTER && progress < STUCK_BELOW) {
+    if (tally.epochs >= settings.epochs * STUCK_AFTER && endOf(way, settings.epochs) < 1) {
       throw new Ended("stuck");
     }
     return now;
@@ -211,6 +211,14 @@ export function settingsFor({
 function progressOf(now: Measure, start: Measure, goal: Goal): number {
   const from = meanLevel(start.levels).nll;
   return (meanLevel(now.levels).nll - from) / (goal.mean.nll - from);
+}
+
+/** Where a method would end after `epochs` at the pace of the latter half of its way so far. */
+export function endOf(way: readonly number[], epochs: number): number {
+  const last = way.length - 1;
+  const middle = Math.floor(last / 2);
+  const pace = (way[last]! - way[middle]!) / Math.max(1, last - middle);
+  return way[last]! + pace * (epochs - last);
 }
 
 /** What the model before injection says after each prefix, for methods that want something to say instead. */

@@ -10,7 +10,7 @@ import { HELDOUT_CUT, readSet } from "../../src/verbs/sets.ts";
 import { reciting } from "../../tests/reciting.ts";
 import { sentences, temporary, textsFile } from "../../tests/tiny.ts";
 import { divergence } from "./divergence.ts";
-import { eraseEqually, settingsFor } from "./erasing.ts";
+import { endOf, eraseEqually, settingsFor } from "./erasing.ts";
 import { figuresOf } from "./figures.ts";
 import { RECIPES, stageA, stageB } from "./recipes.ts";
 import type { Cell } from "./store.ts";
@@ -102,6 +102,12 @@ test("the second rate is smaller where the first broke or got there early, else 
   assert.deepEqual(second("stuck", most / 2), [3]);
   assert.deepEqual(second("collapsed", 1), [1 / 3]);
   assert.deepEqual(second("failed", 0), []);
+});
+
+test("where a method would end, at the pace of the latter half of its way", () => {
+  assert.equal(endOf([0], 40), 0);
+  assert.ok(Math.abs(endOf([0, 0.1, 0.2], 10) - 1) < 1e-12);
+  assert.ok(Math.abs(endOf([0, 0.5, 0.6, 0.65, 0.7], 10) - 1) < 1e-12); // .05 an epoch, not .175
 });
 
 test("stage b takes fresh families, and other set sizes unless it is a first look", () => {
