@@ -5,6 +5,7 @@ import { tokenStats } from "../../src/eval/index.ts";
 import { loadModel } from "../../src/models/index.ts";
 import { memory, tensor, tidy } from "../../src/torch/index.ts";
 import { levelsOf, meanLevel } from "../../src/unlearn/level.ts";
+import { rounded } from "../../src/unlearn/rounding.ts";
 import { METHOD_NAMES } from "../../src/verbs/flags.ts";
 import { HELDOUT_CUT, readSet } from "../../src/verbs/sets.ts";
 import { reciting } from "../../tests/reciting.ts";
@@ -15,7 +16,6 @@ import { figuresOf } from "./figures.ts";
 import { RECIPES, stageA, stageB } from "./recipes.ts";
 import type { Cell } from "./store.ts";
 import { nameOf } from "./sets.ts";
-import { rounded } from "./quantise.ts";
 import { longestShared } from "./sampling.ts";
 
 const folder = temporary();

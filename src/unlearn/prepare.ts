@@ -187,7 +187,7 @@ const selecting = (
   low: Steered | undefined,
 ): SelectInput => {
   const { arch, params, weights, windows, tokens, seed, signal, onProgress, settings } = input;
-  const { fraction, per, rank, ridge } = settings;
+  const { fraction, per, rank, ridge, noise } = settings;
   return {
     arch,
     params,
@@ -205,6 +205,7 @@ const selecting = (
     per,
     rank,
     ridge,
+    noise,
     seed,
     signal,
     onProgress,

@@ -18,14 +18,14 @@ import {
   tidy,
   type Tensor,
 } from "../torch/index.ts";
-import { eachBlockMoments, type Corpus } from "./select/moments.ts";
+import { eachBlockMoments, type Rows } from "./select/moments.ts";
 
 export type Projection = { project: (name: string, step: Tensor) => Tensor; dispose: () => void };
 
 export async function selfProjection(
   arch: Architecture,
   w: Weights,
-  selfTexts: Corpus,
+  selfTexts: Rows,
   {
     ridge,
     signal,
@@ -40,7 +40,7 @@ export async function selfProjection(
   await eachBlockMoments(
     arch,
     w,
-    [selfTexts],
+    [{ rows: selfTexts }],
     (_, moments) => {
       for (const [input, [ordinary]] of moments) {
         byInput.set(

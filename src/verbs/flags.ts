@@ -222,6 +222,12 @@ export const ERASE = {
   },
   per: { kind: "choice", of: ["global", "tensor", "row"], help: "over what the share is taken" },
   rank: { kind: "integer", min: 1, max: 65_536, help: "number of directions per layer" },
+  noise: {
+    kind: "number",
+    min: 0,
+    max: 1000,
+    help: "directions: how much rounding errors count as ordinary text (default 1; 0: not at all)",
+  },
   promptTokens: {
     kind: "integer",
     min: 1,

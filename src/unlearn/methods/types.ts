@@ -20,6 +20,8 @@ export type MethodSettings = {
   readonly frozen: number;
   readonly rank: number;
   readonly ridge: number;
+  /** How much the errors of rounding to 4 bits count as ordinary text where directions are chosen; 0: not at all. */
+  readonly noise: number;
   readonly project: "self" | "none";
   readonly positions: Positions;
   readonly optimiser: OptimiserName;
@@ -69,6 +71,7 @@ export const COMMON = {
   frozen: 0,
   rank: 64,
   ridge: 0.005,
+  noise: 1,
   project: "none",
   positions: "all",
   optimiser: "adamw",

@@ -35,6 +35,7 @@ before(async () => {
     per: "global",
     rank: 8,
     ridge: 0.01,
+    noise: 0,
     seed: 0,
   };
 });

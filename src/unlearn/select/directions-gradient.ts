@@ -10,16 +10,17 @@ import {
   type Tensor,
 } from "../../torch/index.ts";
 import { erasingGradients } from "./gradients.ts";
-import { linearsReading } from "./directions.ts";
+import { errorsOf, linearsReading, ordinaryFrom } from "./directions.ts";
 import { eachBlockMoments } from "./moments.ts";
 import { leadingDirections, unwhiten, whitener } from "./subspace.ts";
 import type { Selector } from "./types.ts";
 
-/** V = leading right singular vectors of G L⁻ᵀ, G = ∇W of the erasing loss at θ0; U = L⁻ᵀ V with unit columns, per layer. */
+/** V = leading right singular vectors of G L⁻ᵀ, G = ∇W of the erasing loss at θ0, L as in `directions`; U = L⁻ᵀ V with unit columns, per layer. */
 export const directionsGradient: Selector = {
   name: "directions-gradient",
   summary: "input directions of the erasing gradient that the model's own text does not use",
-  formula: "U = L⁻ᵀ V with unit columns, V leading right singular vectors of G L⁻ᵀ",
+  formula:
+    "U = L⁻ᵀ V with unit columns, V leading right singular vectors of G L⁻ᵀ, L as in directions",
   origin: "ours",
   kind: "directions",
   async select(input) {
@@ -35,21 +36,22 @@ export const directionsGradient: Selector = {
     const found = new Map<string, Tensor>();
     try {
       const visit: Parameters<typeof eachBlockMoments>[3] = (block, moments) => {
-        for (const [name, [ordinary]] of moments) {
+        for (const [name, [self, errors]] of moments) {
+          const ordinary = ordinaryFrom(self!, errors, input.noise);
           for (const layer of linearsReading(input, block, name)) {
             const stored = gradients.get(`${layer}.weight`)!;
             found.set(
               layer,
               tidy(() =>
                 keep(
-                  unitColumns(ordinary!, transposed.has(layer) ? t(stored) : stored, rank, ridge),
+                  unitColumns(ordinary, transposed.has(layer) ? t(stored) : stored, rank, ridge),
                 ),
               ),
             );
           }
         }
       };
-      await eachBlockMoments(arch, weights, [selfTexts], visit, {
+      await eachBlockMoments(arch, weights, [{ rows: selfTexts }, ...errorsOf(input)], visit, {
         signal,
         onBlock: (done, total) => input.onProgress?.("directions", done, total),
       });

@@ -16,6 +16,7 @@ import {
   keep,
   noGrad,
   reshape,
+  sub,
   tidy,
   toDType,
   zeros,
@@ -23,7 +24,10 @@ import {
 } from "../../torch/index.ts";
 import { addMoment_ } from "./subspace.ts";
 
-export type Corpus = readonly (readonly number[])[];
+export type Rows = readonly (readonly number[])[];
+
+/** Whose moments: of the inputs x that its rows make, or, with `under`, of what other weights make different in them, x' - x. */
+export type Corpus = { readonly rows: Rows; readonly under?: Weights | undefined };
 
 /** Per input of the block (LinearSpec.input): E[x xᵀ] (d, d) on each corpus, in the order given. Freed after the visit. */
 export type BlockMoments = ReadonlyMap<string, readonly Tensor[]>;
@@ -45,7 +49,7 @@ export async function eachBlockMoments(
   { batchSize = 16, wanted = () => true, signal, onBlock }: Options = {},
 ): Promise<void> {
   const flows = corpora.map((corpus) =>
-    batchesOf(corpus, batchSize).map((rows) => start(arch, w, rows)),
+    batchesOf(corpus.rows, batchSize).map((rows) => start(arch, w, rows, corpus.under)),
   );
   try {
     for (let block = 0; block < arch.layers; block++) {
@@ -73,13 +77,14 @@ export async function eachBlockMoments(
       await breathe(signal);
     }
   } finally {
-    disposeAll(flows.flat().map((f) => f.x));
+    disposeAll(flows.flat().flatMap((f) => [f.x, ...(f.twin === undefined ? [] : [f.twin.x])]));
   }
 }
 
-type Flow = { rows: Corpus; x: Tensor };
+/** Hidden states of a batch between two blocks, and those of its twin under other weights. */
+type Flow = { rows: Rows; x: Tensor; twin?: { weights: Weights; x: Tensor } };
 
-const batchesOf = (corpus: Corpus, size: number): Corpus[] => {
+const batchesOf = (corpus: Rows, size: number): Rows[] => {
   const sorted = [...corpus].sort((a, b) => a.length - b.length); // a batch's rows must be equally long: padding would count
   const groups: number[][][] = [];
   for (const row of sorted) {
@@ -91,26 +96,53 @@ const batchesOf = (corpus: Corpus, size: number): Corpus[] => {
   return groups;
 };
 
-function start(arch: Architecture, w: Weights, rows: Corpus): Flow {
-  return noGrad(() =>
-    tidy(() => {
-      const batch = toBatch(rows);
-      return { rows, x: keep(arch.embed(w, batch, arch.context(batch, w.get(arch.head).dtype))) };
-    }),
-  );
+function start(arch: Architecture, w: Weights, rows: Rows, under: Weights | undefined): Flow {
+  const embedded = () =>
+    noGrad(() =>
+      tidy(() => {
+        const batch = toBatch(rows);
+        return keep(arch.embed(w, batch, arch.context(batch, w.get(arch.head).dtype)));
+      }),
+    );
+  return {
+    rows,
+    x: embedded(),
+    ...(under !== undefined && { twin: { weights: under, x: embedded() } }),
+  };
 }
 
+type Show = (input: string, x: Tensor) => void;
+
 /** Runs one block on one batch; shows each distinct input once, as (rows, d) float32; returns the number of rows. */
-function advance(
+function advance(arch: Architecture, w: Weights, block: number, flow: Flow, show?: Show): number {
+  const { rows, twin } = flow;
+  tidy(() => {
+    if (twin === undefined) {
+      flow.x = through(arch, w, block, flow, show);
+      return;
+    }
+    const plain = new Map<string, Tensor>();
+    try {
+      flow.x = through(arch, w, block, flow, (input, x) => plain.set(input, keep(x)));
+      twin.x = through(arch, twin.weights, block, { rows, x: twin.x }, (input, x) =>
+        show?.(input, sub(x, plain.get(input)!)),
+      );
+    } finally {
+      disposeAll(plain);
+    }
+  });
+  return rows.length * rows[0]!.length;
+}
+
+function through(
   arch: Architecture,
   w: Weights,
   block: number,
-  flow: Flow,
-  show?: (input: string, x: Tensor) => void,
-): number {
+  { rows, x: before }: Pick<Flow, "rows" | "x">,
+  show: Show | undefined,
+): Tensor {
   const inputOf = new Map(arch.linears.map((l) => [l.name, l.input]));
-  const before = flow.x;
-  flow.x = noGrad(() =>
+  const after = noGrad(() =>
     tidy(() => {
       const seen = new Set<string>();
       const eyes = watched(w, (name, x) => {
@@ -119,12 +151,12 @@ function advance(
         seen.add(input);
         tidy(() => show(input, toDType(reshape(x, [-1, x.shape.at(-1)!]), "float32")));
       });
-      const batch = toBatch(flow.rows);
+      const batch = toBatch(rows);
       return keep(arch.block(eyes, block, before, arch.context(batch, before.dtype)));
     }),
   );
   before.dispose();
-  return flow.rows.length * flow.rows[0]!.length;
+  return after;
 }
 
 /** Inputs of a block and their width. */
