@@ -226,7 +226,7 @@ export const ERASE = {
     kind: "number",
     min: 0,
     max: 1000,
-    help: "directions: how much rounding errors count as ordinary text (default 1; 0: not at all)",
+    help: "directions: how much rounding errors count as ordinary text (default 0: not at all)",
   },
   promptTokens: {
     kind: "integer",

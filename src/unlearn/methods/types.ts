@@ -71,7 +71,7 @@ export const COMMON = {
   frozen: 0,
   rank: 64,
   ridge: 0.005,
-  noise: 1,
+  noise: 0,
   project: "none",
   positions: "all",
   optimiser: "adamw",
