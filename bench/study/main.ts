@@ -90,7 +90,7 @@ function recipeNamed(name: string): Recipe {
 function chosen(texts?: number): Pick<Plan, "recipe" | "factor">[] {
   const reached = stageA({ texts, cellOf })
     .flatMap((plan) => {
-      const cell = readCell(cellPath(plan));
+      const cell = cellOf(plan);
       return cell?.status === "reached" ? [{ plan, cell }] : [];
     })
     .filter(({ plan, cell }) => {
@@ -169,11 +169,9 @@ async function study(values: Values<typeof STUDY>): Promise<void> {
   const left = () => budget - (performance.now() - began) / 1000;
   const plans = plansOf(values);
   const code = codeHash();
-  const isMissing = (p: Plan) => readCell(cellPath(p)) === undefined;
+  const isMissing = (p: Plan) => cellOf(p) === undefined;
   const missing = plans.filter(isMissing);
-  const stale = values.refresh
-    ? plans.filter((p) => (readCell(cellPath(p))?.code ?? code) !== code)
-    : [];
+  const stale = values.refresh ? plans.filter((p) => (cellOf(p)?.code ?? code) !== code) : [];
   const queue = [...missing, ...stale];
   const seen = new Set(plans.map(cellPath));
   const addWhatFollows = () => {
