@@ -4,9 +4,13 @@ import type { Architecture, Weights } from "./types.ts";
 
 export type Parameters = ReadonlyMap<string, Tensor>;
 
+/** Names of the linear layers whose weight is stored (in, out). */
+export const transposedLinears = (arch: Architecture): ReadonlySet<string> =>
+  new Set(arch.linears.filter((l) => l.transposed === true).map((l) => l.name));
+
 /** Weights straight from the parameters. */
 export function plainWeights(arch: Architecture, params: Parameters): Weights {
-  const transposed = new Set(arch.linears.filter((l) => l.transposed === true).map((l) => l.name));
+  const transposed = transposedLinears(arch);
   const get = (name: string): Tensor => {
     const found = params.get(name);
     if (found === undefined) {

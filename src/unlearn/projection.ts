@@ -45,7 +45,7 @@ export async function selfProjection(
       for (const [input, [ordinary]] of moments) {
         byInput.set(
           input,
-          tidy(() => keep(projector(ordinary!, ridge))),
+          tidy(() => keep(projector(ordinary!.inputs, ridge))),
         );
       }
     },

@@ -1,5 +1,5 @@
 /** @file Round to nearest, as a deployment would: each linear weight on a grid of 2^bits - 1 levels, the scale from its largest value. */
-import type { Architecture, Weights } from "../models/index.ts";
+import { transposedLinears, type Architecture, type Weights } from "../models/index.ts";
 import {
   abs,
   add,
@@ -46,7 +46,7 @@ export function roundedLinear(weight: Tensor, bits: 4 | 8): Tensor {
 
 /** The same weights, those of linear layers rounded on every use: for few texts. */
 export function roundedWeights(arch: Architecture, weights: Weights, bits: 4 | 8): Weights {
-  const transposed = new Set(arch.linears.filter((l) => l.transposed === true).map((l) => l.name));
+  const transposed = transposedLinears(arch);
   return {
     get: weights.get,
     linear: (name, x) =>

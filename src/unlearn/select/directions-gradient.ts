@@ -1,4 +1,5 @@
 /** @file Contrastive directions by gradient (METHOD.md section 1c, b): where the erasing loss pushes and ordinary text is quiet. */
+import { transposedLinears } from "../../models/index.ts";
 import {
   div,
   disposeAll,
@@ -10,7 +11,7 @@ import {
   type Tensor,
 } from "../../torch/index.ts";
 import { erasingGradients } from "./gradients.ts";
-import { errorsOf, linearsReading, ordinaryFrom } from "./directions.ts";
+import { forgetCorpus, linearsReading, ordinaryFrom } from "./directions.ts";
 import { eachBlockMoments } from "./moments.ts";
 import { leadingDirections, unwhiten, whitener } from "./subspace.ts";
 import type { Selector } from "./types.ts";
@@ -30,14 +31,13 @@ export const directionsGradient: Selector = {
       arch.linears.some((l) => `${l.name}.weight` === e.name),
     );
     const gradients = await erasingGradients({ ...input, eligible: matrices });
-    const transposed = new Set(
-      arch.linears.filter((l) => l.transposed === true).map((l) => l.name),
-    );
+    const transposed = transposedLinears(arch);
     const found = new Map<string, Tensor>();
     try {
       const visit: Parameters<typeof eachBlockMoments>[3] = (block, moments) => {
-        for (const [name, [self, errors]] of moments) {
-          const ordinary = ordinaryFrom(self!, errors, input.noise);
+        for (const [name, [self, forget]] of moments) {
+          const ordinary =
+            forget === undefined ? self!.inputs : ordinaryFrom(self!, forget, input.noise);
           for (const layer of linearsReading(input, block, name)) {
             const stored = gradients.get(`${layer}.weight`)!;
             found.set(
@@ -51,7 +51,8 @@ export const directionsGradient: Selector = {
           }
         }
       };
-      await eachBlockMoments(arch, weights, [{ rows: selfTexts }, ...errorsOf(input)], visit, {
+      const corpora = [{ rows: selfTexts }, ...(input.noise === 0 ? [] : [forgetCorpus(input)])];
+      await eachBlockMoments(arch, weights, corpora, visit, {
         signal,
         onBlock: (done, total) => input.onProgress?.("directions", done, total),
       });

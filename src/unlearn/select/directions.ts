@@ -12,7 +12,7 @@ import {
   type Tensor,
 } from "../../torch/index.ts";
 import { roundedWeights } from "../rounding.ts";
-import { eachBlockMoments, type Corpus } from "./moments.ts";
+import { eachBlockMoments, type Corpus, type Moments } from "./moments.ts";
 import { leadingDirections, unwhiten, whitener } from "./subspace.ts";
 import type { SelectInput, Selector } from "./types.ts";
 
@@ -29,19 +29,15 @@ export const directions: Selector = {
   origin: "ours",
   kind: "directions",
   async select(input) {
-    const { arch, weights, windows, rank, ridge, signal } = input;
-    const corpora = [
-      { rows: await input.selfTexts() },
-      { rows: windows.map((w) => w.ids) },
-      ...errorsOf(input),
-    ];
+    const { arch, weights, rank, ridge, signal } = input;
+    const corpora = [{ rows: await input.selfTexts() }, forgetCorpus(input)];
     const found = new Map<string, Tensor>();
     const visit: Parameters<typeof eachBlockMoments>[3] = (block, moments) => {
-      for (const [name, [self, forget, errors]] of moments) {
+      for (const [name, [self, forget]] of moments) {
         const layers = linearsReading(input, block, name);
         if (layers.length === 0) continue; // out of scope
-        const ordinary = ordinaryFrom(self!, errors, input.noise);
-        const u = tidy(() => keep(scaled(ordinary, forget!, rank, ridge)));
+        const ordinary = ordinaryFrom(self!, forget!, input.noise);
+        const u = tidy(() => keep(scaled(ordinary, forget!.inputs, rank, ridge)));
         for (const l of layers) found.set(l, u);
       }
     };
@@ -68,13 +64,15 @@ function scaled(ordinary: Tensor, forget: Tensor, rank: number, ridge: number): 
   return mul(unwhiten(l, vectors), unsqueeze(inverseRoot, 0)); // (d, r)
 }
 
-/** What rounding to 4 bits makes different in what the forget set excites; nothing where it does not count. */
-export const errorsOf = ({ arch, weights, windows, noise }: SelectInput): Corpus[] =>
-  noise === 0 ? [] : [{ rows: windows.map((w) => w.ids), under: roundedWeights(arch, weights, 4) }];
+/** The forget set, beside its twin rounded to 4 bits where that counts. */
+export const forgetCorpus = ({ arch, weights, windows, noise }: SelectInput): Corpus => ({
+  rows: windows.map((w) => w.ids),
+  under: noise === 0 ? undefined : roundedWeights(arch, weights, 4),
+});
 
 /** A_s + ν E: a direction that rounding errors excite is no quieter than one that ordinary text does. */
-export const ordinaryFrom = (self: Tensor, errors: Tensor | undefined, noise: number): Tensor =>
-  errors === undefined ? self : add(self, mulScalar(errors, noise));
+export const ordinaryFrom = (self: Moments, { errors }: Moments, noise: number): Tensor =>
+  errors === undefined ? self.inputs : add(self.inputs, mulScalar(errors, noise));
 
 /** The linear layers in scope that read an input. */
 export function linearsReading(

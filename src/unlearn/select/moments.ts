@@ -26,11 +26,14 @@ import { addMoment_ } from "./subspace.ts";
 
 export type Rows = readonly (readonly number[])[];
 
-/** Whose moments: of the inputs x that its rows make, or, with `under`, of what other weights make different in them, x' - x. */
+/** Rows, and the weights to compare with under which they run as well. */
 export type Corpus = { readonly rows: Rows; readonly under?: Weights | undefined };
 
-/** Per input of the block (LinearSpec.input): E[x xᵀ] (d, d) on each corpus, in the order given. Freed after the visit. */
-export type BlockMoments = ReadonlyMap<string, readonly Tensor[]>;
+/** E[x xᵀ] (d, d) of the inputs x that a corpus makes, and of what its other weights make different in them, x' - x. */
+export type Moments = { readonly inputs: Tensor; readonly errors?: Tensor };
+
+/** Per input of the block (LinearSpec.input): the moments on each corpus, in the order given. Freed after the visit. */
+export type BlockMoments = ReadonlyMap<string, readonly Moments[]>;
 
 type Options = {
   batchSize?: number;
@@ -58,19 +61,12 @@ export async function eachBlockMoments(
           for (const flow of flows.flat()) advance(arch, w, block, flow);
           return;
         }
-        const inputs = inputsOf(arch, block);
-        const moments = new Map(
-          [...inputs].map(([name, d]) => [name, corpora.map(() => zeros([d, d]))]),
-        );
-        flows.forEach((batches, c) => {
-          let rows = 0;
-          for (const flow of batches) {
-            rows += advance(arch, w, block, flow, (input, x) =>
-              addMoment_(moments.get(input)![c]!, x),
-            );
+        const moments = new Map<string, Moments[]>();
+        for (const batches of flows) {
+          for (const [input, found] of blockMoments(arch, w, block, batches)) {
+            moments.set(input, [...(moments.get(input) ?? []), found]);
           }
-          for (const list of moments.values()) list[c] = divScalar(list[c]!, rows);
-        });
+        }
         noGrad(() => visit(block, moments));
       });
       onBlock?.(block + 1, arch.layers);
@@ -111,24 +107,53 @@ function start(arch: Architecture, w: Weights, rows: Rows, under: Weights | unde
   };
 }
 
-type Show = (input: string, x: Tensor) => void;
+/** Runs one block on the batches of a corpus. */
+function blockMoments(
+  arch: Architecture,
+  w: Weights,
+  block: number,
+  flows: readonly Flow[],
+): Map<string, Moments> {
+  const compared = flows.some((flow) => flow.twin !== undefined);
+  const sums = new Map(
+    [...inputsOf(arch, block)].map(([input, d]) => [
+      input,
+      { inputs: zeros([d, d]), ...(compared && { errors: zeros([d, d]) }) },
+    ]),
+  );
+  let rows = 0;
+  for (const flow of flows) {
+    rows += advance(arch, w, block, flow, (input, x, other) => {
+      const { inputs, errors } = sums.get(input)!;
+      addMoment_(inputs, x);
+      if (errors !== undefined && other !== undefined) addMoment_(errors, sub(other, x));
+    });
+  }
+  const mean = (sum: Tensor) => divScalar(sum, rows);
+  return new Map(
+    [...sums].map(([input, { inputs, errors }]) => [
+      input,
+      { inputs: mean(inputs), ...(errors !== undefined && { errors: mean(errors) }) },
+    ]),
+  );
+}
 
-/** Runs one block on one batch; shows each distinct input once, as (rows, d) float32; returns the number of rows. */
+type Show = (input: string, x: Tensor, other: Tensor | undefined) => void;
+
+/** Runs one block on one batch; shows each distinct input once, as (rows, d) float32, beside its twin's; returns the number of rows. */
 function advance(arch: Architecture, w: Weights, block: number, flow: Flow, show?: Show): number {
   const { rows, twin } = flow;
   tidy(() => {
-    if (twin === undefined) {
-      flow.x = through(arch, w, block, flow, show);
-      return;
-    }
-    const plain = new Map<string, Tensor>();
+    const others = new Map<string, Tensor>();
+    const hold = show && ((input: string, x: Tensor) => void others.set(input, keep(x)));
+    const look = show && ((input: string, x: Tensor) => show(input, x, others.get(input)));
     try {
-      flow.x = through(arch, w, block, flow, (input, x) => plain.set(input, keep(x)));
-      twin.x = through(arch, twin.weights, block, { rows, x: twin.x }, (input, x) =>
-        show?.(input, sub(x, plain.get(input)!)),
-      );
+      if (twin !== undefined) {
+        twin.x = through(arch, twin.weights, block, { rows, x: twin.x }, hold);
+      }
+      flow.x = through(arch, w, block, flow, look);
     } finally {
-      disposeAll(plain);
+      disposeAll(others);
     }
   });
   return rows.length * rows[0]!.length;
@@ -139,7 +164,7 @@ function through(
   w: Weights,
   block: number,
   { rows, x: before }: Pick<Flow, "rows" | "x">,
-  show: Show | undefined,
+  show: ((input: string, x: Tensor) => void) | undefined,
 ): Tensor {
   const inputOf = new Map(arch.linears.map((l) => [l.name, l.input]));
   const after = noGrad(() =>
