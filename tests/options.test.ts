@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
-import { erase } from "../src/index.ts";
+import { erase, evaluate } from "../src/index.ts";
 import { openModel } from "../src/io/index.ts";
 import { loadModel } from "../src/models/index.ts";
 import { memory } from "../src/torch/index.ts";
@@ -245,6 +245,25 @@ test("--optimiser subzero forgets by forward passes alone, telling slopes and no
   );
   const scoped = { ...given, scope: "linear", project: "self" } as const;
   await assert.rejects(run(scoped), /--project self: expected an optimiser of gradients/);
+});
+
+test("--rounding: in 4 bits texts are known as they are without, the patch merged or beside them", async () => {
+  const known = async (options: { model: string; patch?: string }): Promise<number> =>
+    nllOf((await evaluate({ forget, rounding: "4", ...options, ...CUT })).forget);
+  const apart = async (rounding: "4" | "none"): Promise<number> => {
+    const patchOut = at(`twin-${rounding}`);
+    const { result, out } = await run({ rounding, patchOut, target: "ma=0.3,nll=2" });
+    const [whole, merged] = [nllOf(result.after.forget), await known({ model: out })];
+    const beside = await known({ model: target, patch: patchOut });
+    assert.ok(Math.abs(beside - merged) < 0.2 * merged, `${beside} beside, ${merged} merged`);
+    return Math.abs(merged - whole);
+  };
+  const [without, within] = [await apart("none"), await apart("4")];
+  assert.ok(within < without, `${within} against ${without}`);
+  await assert.rejects(
+    run({ method: "ga", optimiser: "subzero", rounding: "4" }),
+    /--optimiser subzero: expected adamw, sgd or momentum where steps are also taken in rounded/,
+  );
 });
 
 test("--constraint: λ follows what text to keep lost over the bound, at --dual-rate, and holds it", async () => {

@@ -180,6 +180,7 @@ test("what chooses weights, or writes them out, is refused before any work", asy
     per: "row",
     rank: 4,
     frozen: 0.5,
+    rounding: "4",
     project: "self",
   } as const;
   for (const [key, value] of Object.entries(given)) {

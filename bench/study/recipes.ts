@@ -63,7 +63,7 @@ export const RECIPES: readonly Recipe[] = [
     flags: { method: "emso", select: "dense", scope: "linear", lr: 2e-5 },
   },
   { name: "emso+upper-half", flags: { method: "emso", frozen: 0.5 } },
-  { name: "emso+noise", flags: { method: "emso", noise: 1 } },
+  { name: "emso+unrounded", flags: { method: "emso", rounding: "none" } },
   { name: "emso+mlp", flags: { method: "emso", scope: "mlp" } },
   {
     name: "emso+directions-gradient",

@@ -12,6 +12,7 @@ export function checkSettings({
   dial,
   loss,
   optimiser,
+  rounding,
   writes,
 }: MethodSettings): void {
   const { kind } = selectorNamed(select);
@@ -38,6 +39,12 @@ export function checkSettings({
     throw inputError(
       "--project self: expected an optimiser of gradients, got subzero, which moves in directions of its own",
       { wayOut: "leave out --project or --optimiser" },
+    );
+  }
+  if (optimiser === "subzero" && rounding !== "none") {
+    throw inputError(
+      "--optimiser subzero: expected adamw, sgd or momentum where steps are also taken in rounded weights, which need a gradient",
+      { wayOut: "add --rounding none, or leave out --optimiser" },
     );
   }
   if (optimiser === "subzero" && writes === "mask") {

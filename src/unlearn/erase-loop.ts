@@ -74,7 +74,7 @@ export type LoopInput = {
   arch: Architecture;
   writer: Writer;
   optimiser: Optimiser;
-  /** How a step is taken, where not by the optimiser along the gradient. */
+  /** How a step is taken, where not by the optimiser along the gradient of the weights themselves. */
   stepper?: Stepper | undefined;
   windows: readonly Window[];
   tokens: readonly (readonly number[])[];

@@ -35,7 +35,8 @@ import { eligibleParameters } from "./scope.ts";
 import { makeWriter } from "./make-writer.ts";
 import type { SelectInput } from "./select/index.ts";
 import { subspaceSteps } from "./zeroth-order.ts";
-import type { Stepper } from "./step.ts";
+import { turnSteps, type Stepper } from "./step.ts";
+import { twinFor } from "./rounding.ts";
 import { selfTexts } from "./self-text.ts";
 import type { Tensor } from "../torch/index.ts";
 import type { Writer } from "./writers/types.ts";
@@ -69,7 +70,7 @@ export type Prepared = {
   arch: Architecture;
   writer: Writer;
   optimiser: Optimiser;
-  /** How steps are taken, where not by the optimiser along the gradient. */
+  /** How steps are taken, where not by the optimiser along the gradient of the weights themselves. */
   stepper: Stepper | undefined;
   lossOf: (
     members: readonly number[],
@@ -114,6 +115,10 @@ export async function prepare(given: PrepareInput): Promise<Prepared> {
     const blind =
       settings.optimiser === "subzero" ? blindSteps(low?.trained ?? run, writer, seed) : undefined;
     if (blind !== undefined) owned.push(blind.dispose);
+    const twin = twinFor(settings.rounding, { arch: run, weights });
+    if (twin !== undefined) owned.push(twin.dispose);
+    const turns =
+      twin && turnSteps(low?.trained ?? run, writer, adam, twin.of(writer.trainable.weights));
     const head = () => writer.trainable.weights.get(arch.head);
     const companions = await companionsOf(input, low?.trained ?? arch, retained, head);
     if (companions !== undefined) owned.push(companions.dispose);
@@ -124,7 +129,7 @@ export async function prepare(given: PrepareInput): Promise<Prepared> {
     if (made !== undefined) owned.push(made.dispose);
     const lossOf = lossWith(writer.trainable.weights);
     const parts = { arch: run, writer, optimiser: adam, lossOf, trained: low?.trained, companions };
-    return { ...parts, stepper: blind?.step, dial: made?.dial, dispose };
+    return { ...parts, stepper: blind?.step ?? turns, dial: made?.dial, dispose };
   } catch (error) {
     dispose();
     throw error;
@@ -187,7 +192,7 @@ const selecting = (
   low: Steered | undefined,
 ): SelectInput => {
   const { arch, params, weights, windows, tokens, seed, signal, onProgress, settings } = input;
-  const { fraction, per, rank, ridge, noise } = settings;
+  const { fraction, per, rank, ridge } = settings;
   return {
     arch,
     params,
@@ -205,7 +210,6 @@ const selecting = (
     per,
     rank,
     ridge,
-    noise,
     seed,
     signal,
     onProgress,

@@ -18,14 +18,14 @@ import {
   tidy,
   type Tensor,
 } from "../torch/index.ts";
-import { eachBlockMoments, type Rows } from "./select/moments.ts";
+import { eachBlockMoments, type Corpus } from "./select/moments.ts";
 
 export type Projection = { project: (name: string, step: Tensor) => Tensor; dispose: () => void };
 
 export async function selfProjection(
   arch: Architecture,
   w: Weights,
-  selfTexts: Rows,
+  selfTexts: Corpus,
   {
     ridge,
     signal,
@@ -40,12 +40,12 @@ export async function selfProjection(
   await eachBlockMoments(
     arch,
     w,
-    [{ rows: selfTexts }],
+    [selfTexts],
     (_, moments) => {
       for (const [input, [ordinary]] of moments) {
         byInput.set(
           input,
-          tidy(() => keep(projector(ordinary!.inputs, ridge))),
+          tidy(() => keep(projector(ordinary!, ridge))),
         );
       }
     },

@@ -6,9 +6,12 @@ import {
   amax,
   clamp,
   div,
+  disposeAll,
+  keep,
   linear,
   mul,
   mulScalar,
+  noGrad,
   reshape,
   sign,
   sub,
@@ -44,16 +47,48 @@ export function roundedLinear(weight: Tensor, bits: 4 | 8): Tensor {
   return rounded(weight, bits, { group: bits === 4 && width % GROUP === 0 ? GROUP : width });
 }
 
-/** The same weights, those of linear layers rounded on every use: for few texts. */
-export function roundedWeights(arch: Architecture, weights: Weights, bits: 4 | 8): Weights {
+/** As flags say it: bits, or that nothing is rounded. */
+export type Rounding = "4" | "8" | "none";
+
+export type Twin = {
+  /** The twin of weights that started at θ0. */
+  readonly of: (weights: Weights) => Weights;
+  readonly dispose: () => void;
+};
+
+/**
+ * Weights beside their twin, whose linear layers carry the errors that rounding makes in θ0: W + D has the twin Q(W) + D, which
+ * stands for Q(W + D) (LOG.md: they forget alike), and D can be trained in it. Holds the errors: the linear weights once more.
+ */
+export function roundedTwin(arch: Architecture, theta0: Weights, bits: 4 | 8): Twin {
   const transposed = transposedLinears(arch);
+  const errors = new Map(
+    arch.linears.map(({ name }) => [name, keepError(theta0.get(`${name}.weight`), bits)] as const),
+  );
   return {
-    get: weights.get,
-    linear: (name, x) =>
-      tidy(() => {
-        const weight = weights.get(`${name}.weight`);
-        const error = sub(roundedLinear(weight, bits), weight);
+    of: (weights) => ({
+      get: weights.get,
+      linear(name, x) {
+        const error = errors.get(name)!;
         return add(weights.linear(name, x), linear(x, transposed.has(name) ? t(error) : error));
-      }),
+      },
+    }),
+    dispose: () => disposeAll(errors),
   };
 }
+
+/** The twin that a setting asks for. */
+export const twinFor = (
+  rounding: Rounding,
+  { arch, weights }: { readonly arch: Architecture; readonly weights: Weights },
+): Twin | undefined =>
+  rounding === "none" ? undefined : roundedTwin(arch, weights, rounding === "4" ? 4 : 8);
+
+/** Q(W) - W, in float32 whatever the dtype of W, kept in that dtype. */
+const keepError = (stored: Tensor, bits: 4 | 8): Tensor =>
+  noGrad(() =>
+    tidy(() => {
+      const weight = toDType(stored, "float32");
+      return keep(toDType(sub(roundedLinear(weight, bits), weight), stored.dtype));
+    }),
+  );

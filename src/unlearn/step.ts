@@ -1,5 +1,5 @@
 /** @file One training step: forward, backward, update. Gradients are consumed tensor by tensor unless they must be clipped. */
-import { forwardBackward, type Architecture, type LossOf } from "../models/index.ts";
+import { forwardBackward, type Architecture, type LossOf, type Weights } from "../models/index.ts";
 import {
   disposeAll,
   keep,
@@ -40,6 +40,23 @@ export const gradientSteps =
   (arch: Architecture, writer: Writer, optimiser: Optimiser): Stepper =>
   (training, lossOf, { lr }) =>
     trainStep(arch, writer, optimiser, training, lossOf, { lr });
+
+/** One step in so many is taken in the twin: enough that neither is behind the other at the end. */
+export const TWIN_EVERY = 4;
+
+/** By the gradient of the batch, every fourth time where the weights are those of the twin: both hold what is written to one. */
+export function turnSteps(
+  arch: Architecture,
+  writer: Writer,
+  optimiser: Optimiser,
+  twin: Weights,
+): Stepper {
+  const own = gradientSteps(arch, writer, optimiser);
+  const trainable = { ...writer.trainable, weights: twin };
+  const other = gradientSteps(arch, { ...writer, trainable }, optimiser);
+  return (training, lossOf, at) =>
+    (at.step % TWIN_EVERY === TWIN_EVERY - 1 ? other : own)(training, lossOf, at);
+}
 
 export function trainStep(
   arch: Architecture,

@@ -30,14 +30,14 @@ const READ_BY = {
   scope: (s) => writesWeights(s) || s.writes === "mask",
   frozen: (s) => (writesWeights(s) || s.writes === "mask") && s.loss !== "rmu", // --layer says it
   rank: (s) => writesWeights(s),
-  noise: (s) => writesWeights(s),
+  rounding: (s) => s.writes === "weights" && s.dial === "none",
   project: (s) => writesWeights(s),
 } as const satisfies Record<string, (s: MethodSettings, own: MethodSettings) => boolean>;
 
 /** Those of them that most methods read: not named as a method's own. */
 const USUAL: readonly string[] = [
   ...["passes", "batch", "optimiser"],
-  ...["select", "fraction", "per", "scope", "frozen", "rank", "noise", "project"],
+  ...["select", "fraction", "per", "scope", "frozen", "rank", "rounding", "project"],
   ...["positions", "constraint"],
 ];
 
@@ -171,7 +171,7 @@ function refuseSelection({ select, writes }: MethodSettings, given: readonly str
   if (writes === "mask") return; // has no selector
   const { kind, name } = selectorNamed(select);
   const idle = [
-    ...(kind === "directions" ? ["fraction", "per"] : ["rank", "noise"]),
+    ...(kind === "directions" ? ["fraction", "per"] : ["rank"]),
     ...(name === "dense" ? ["fraction", "per"] : []),
   ].find((key) => given.includes(key));
   if (idle === undefined) return;

@@ -4,6 +4,7 @@ import { inputError } from "../base/errors.ts";
 import { METRIC_NAMES, metricNamed, type EvaluateResult } from "../eval/index.ts";
 import { loadModel } from "../models/index.ts";
 import { patchedWeights } from "./erase-output.ts";
+import { twinFor } from "../unlearn/rounding.ts";
 import { EVALUATE } from "./flags.ts";
 import { measureStream } from "./pages.ts";
 import { openSession } from "./session.ts";
@@ -35,8 +36,9 @@ export async function evaluate(
   const model = await loadModel(values.model, { dtype });
   const patched =
     values.patch === undefined ? undefined : await patchedWeights(values.patch, model);
-  const served =
-    patched === undefined ? model : { ...model, arch: patched.arch, weights: patched.weights };
+  const twin = twinFor(values.rounding, model);
+  const { arch, weights } = patched ?? model;
+  const served = { ...model, arch, weights: twin?.of(weights) ?? weights };
   try {
     const result: Record<string, unknown> = { schema: "unrecite/evaluate/v1" };
     for (const role of roles) {
@@ -52,6 +54,7 @@ export async function evaluate(
     }
     return result as EvaluateResult;
   } finally {
+    twin?.dispose();
     patched?.dispose();
     model.dispose();
   }

@@ -174,6 +174,12 @@ export const MEMORIZE = {
 export const EVALUATE = {
   model: { kind: "text", required: true, help: "model to measure" },
   patch: { kind: "text", help: "patch to put on it first" },
+  rounding: {
+    kind: "choice",
+    of: ["4", "8", "none"],
+    default: "none",
+    help: "measures the model as stored in so many bits, round to nearest; a patch on it as it is",
+  },
   forget: { kind: "text", help: "texts that should be forgotten" },
   ...SETS,
   ...CUT,
@@ -222,11 +228,10 @@ export const ERASE = {
   },
   per: { kind: "choice", of: ["global", "tensor", "row"], help: "over what the share is taken" },
   rank: { kind: "integer", min: 1, max: 65_536, help: "number of directions per layer" },
-  noise: {
-    kind: "number",
-    min: 0,
-    max: 1000,
-    help: "directions: how much rounding errors count as ordinary text (default 0: not at all)",
+  rounding: {
+    kind: "choice",
+    of: ["4", "8", "none"],
+    help: "bits of a rounded twin in which every fourth step is taken",
   },
   promptTokens: {
     kind: "integer",

@@ -181,7 +181,6 @@ const input: SelectInput = {
   per: "global",
   rank: 8,
   ridge: 0.01,
-  noise: 0,
   seed: 0,
 };
 

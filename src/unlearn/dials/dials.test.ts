@@ -37,7 +37,6 @@ before(async () => {
     per: "global",
     rank: 8,
     ridge: 0.01,
-    noise: 0,
     seed: 0,
   };
 });

@@ -11,6 +11,7 @@ export const emso: Method = {
     loss: "natural",
     select: "directions",
     scope: "linear",
+    rounding: "4",
     lr: 5e-5,
     passes: 4,
   },

@@ -4,6 +4,7 @@ import type { DialName } from "../dials/index.ts";
 import type { OptimiserName } from "../optimiser.ts";
 import type { Positions } from "../rows.ts";
 import type { CompanionName } from "../companions.ts";
+import type { Rounding } from "../rounding.ts";
 import type { Scope } from "../scope.ts";
 import type { Per } from "../select/types.ts";
 
@@ -20,8 +21,8 @@ export type MethodSettings = {
   readonly frozen: number;
   readonly rank: number;
   readonly ridge: number;
-  /** How much the errors of rounding to 4 bits count as ordinary text where directions are chosen; 0: not at all. */
-  readonly noise: number;
+  /** Bits of the rounded twin that every fourth step is taken in, so that what is forgotten stays so when served like that. */
+  readonly rounding: Rounding;
   readonly project: "self" | "none";
   readonly positions: Positions;
   readonly optimiser: OptimiserName;
@@ -71,7 +72,7 @@ export const COMMON = {
   frozen: 0,
   rank: 64,
   ridge: 0.005,
-  noise: 0,
+  rounding: "none",
   project: "none",
   positions: "all",
   optimiser: "adamw",

@@ -5,21 +5,10 @@ import { assertClose } from "../../../tests/close.ts";
 import { sentences, temporary, tinyModel } from "../../../tests/tiny.ts";
 import { windowsOf } from "../../eval/index.ts";
 import { loadModel, type Model } from "../../models/index.ts";
-import {
-  diagonal,
-  disposeAll,
-  matmul,
-  memory,
-  t,
-  tensor,
-  tidy,
-  type Tensor,
-} from "../../torch/index.ts";
+import { disposeAll, memory, tensor, tidy, type Tensor } from "../../torch/index.ts";
 import { LOSSES, LOSS_DEFAULTS } from "../losses/index.ts";
-import { roundedWeights } from "../rounding.ts";
 import { eligibleParameters } from "../scope.ts";
 import { SELECTORS } from "./index.ts";
-import { eachBlockMoments } from "./moments.ts";
 import * as gradients from "./scored.ts";
 import type { SelectInput } from "./types.ts";
 
@@ -46,7 +35,6 @@ before(async () => {
     per: "global",
     rank: 8,
     ridge: 0.01,
-    noise: 0,
     seed: 0,
   };
 });
@@ -145,31 +133,6 @@ for (const [name, { of, score }] of Object.entries(WRITTEN)) {
     assert.ok(most <= least + 1e-4 * Math.abs(least), `${most} left out, ${least} taken`);
   });
 }
-
-test("directions that count rounding errors as ordinary text hear less of them", async () => {
-  const live = memory().liveTensors;
-  const rows = input.windows.map((w) => w.ids);
-  const corpora = [{ rows, under: roundedWeights(input.arch, input.weights, 4) }];
-  const heard = async (noise: number): Promise<number> => {
-    const selector = SELECTORS.directions;
-    assert.ok(selector.kind === "directions");
-    const found = await selector.select({ ...input, noise });
-    let sum = 0;
-    await eachBlockMoments(input.arch, input.weights, corpora, (block, moments) => {
-      const { name, input: read } = input.arch.linears.filter((l) => l.block === block).at(-1)!;
-      const { inputs, errors } = moments.get(read)![0]!;
-      const u = found.get(name)!;
-      const energies = (m: Tensor) => [...diagonal(matmul(t(u), matmul(m, u))).toFloats()];
-      assertClose(energies(inputs), new Array(8).fill(1), { rtol: 1e-2 }); // RMS 1 on the forget set
-      sum += energies(errors!).reduce((x, y) => x + y, 0);
-    });
-    disposeAll([...new Set(found.values())]);
-    return sum;
-  };
-  const [without, within] = [await heard(0), await heard(1)];
-  assert.ok(within < 0.9 * without, `${within} against ${without}`);
-  assert.equal(memory().liveTensors, live);
-});
 
 test("sure takes whole rows, but for the last", async () => {
   const chosen = await chosenBy("sure");

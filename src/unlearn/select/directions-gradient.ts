@@ -11,17 +11,16 @@ import {
   type Tensor,
 } from "../../torch/index.ts";
 import { erasingGradients } from "./gradients.ts";
-import { forgetCorpus, linearsReading, ordinaryFrom } from "./directions.ts";
+import { linearsReading } from "./directions.ts";
 import { eachBlockMoments } from "./moments.ts";
 import { leadingDirections, unwhiten, whitener } from "./subspace.ts";
 import type { Selector } from "./types.ts";
 
-/** V = leading right singular vectors of G L⁻ᵀ, G = ∇W of the erasing loss at θ0, L as in `directions`; U = L⁻ᵀ V with unit columns, per layer. */
+/** V = leading right singular vectors of G L⁻ᵀ, G = ∇W of the erasing loss at θ0; U = L⁻ᵀ V with unit columns, per layer. */
 export const directionsGradient: Selector = {
   name: "directions-gradient",
   summary: "input directions of the erasing gradient that the model's own text does not use",
-  formula:
-    "U = L⁻ᵀ V with unit columns, V leading right singular vectors of G L⁻ᵀ, L as in directions",
+  formula: "U = L⁻ᵀ V with unit columns, V leading right singular vectors of G L⁻ᵀ",
   origin: "ours",
   kind: "directions",
   async select(input) {
@@ -35,24 +34,21 @@ export const directionsGradient: Selector = {
     const found = new Map<string, Tensor>();
     try {
       const visit: Parameters<typeof eachBlockMoments>[3] = (block, moments) => {
-        for (const [name, [self, forget]] of moments) {
-          const ordinary =
-            forget === undefined ? self!.inputs : ordinaryFrom(self!, forget, input.noise);
+        for (const [name, [ordinary]] of moments) {
           for (const layer of linearsReading(input, block, name)) {
             const stored = gradients.get(`${layer}.weight`)!;
             found.set(
               layer,
               tidy(() =>
                 keep(
-                  unitColumns(ordinary, transposed.has(layer) ? t(stored) : stored, rank, ridge),
+                  unitColumns(ordinary!, transposed.has(layer) ? t(stored) : stored, rank, ridge),
                 ),
               ),
             );
           }
         }
       };
-      const corpora = [{ rows: selfTexts }, ...(input.noise === 0 ? [] : [forgetCorpus(input)])];
-      await eachBlockMoments(arch, weights, corpora, visit, {
+      await eachBlockMoments(arch, weights, [selfTexts], visit, {
         signal,
         onBlock: (done, total) => input.onProgress?.("directions", done, total),
       });

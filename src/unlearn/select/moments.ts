@@ -16,7 +16,6 @@ import {
   keep,
   noGrad,
   reshape,
-  sub,
   tidy,
   toDType,
   zeros,
@@ -24,16 +23,10 @@ import {
 } from "../../torch/index.ts";
 import { addMoment_ } from "./subspace.ts";
 
-export type Rows = readonly (readonly number[])[];
+export type Corpus = readonly (readonly number[])[];
 
-/** Rows, and the weights to compare with under which they run as well. */
-export type Corpus = { readonly rows: Rows; readonly under?: Weights | undefined };
-
-/** E[x xᵀ] (d, d) of the inputs x that a corpus makes, and of what its other weights make different in them, x' - x. */
-export type Moments = { readonly inputs: Tensor; readonly errors?: Tensor };
-
-/** Per input of the block (LinearSpec.input): the moments on each corpus, in the order given. Freed after the visit. */
-export type BlockMoments = ReadonlyMap<string, readonly Moments[]>;
+/** Per input of the block (LinearSpec.input): E[x xᵀ] (d, d) on each corpus, in the order given. Freed after the visit. */
+export type BlockMoments = ReadonlyMap<string, readonly Tensor[]>;
 
 type Options = {
   batchSize?: number;
@@ -52,7 +45,7 @@ export async function eachBlockMoments(
   { batchSize = 16, wanted = () => true, signal, onBlock }: Options = {},
 ): Promise<void> {
   const flows = corpora.map((corpus) =>
-    batchesOf(corpus.rows, batchSize).map((rows) => start(arch, w, rows, corpus.under)),
+    batchesOf(corpus, batchSize).map((rows) => start(arch, w, rows)),
   );
   try {
     for (let block = 0; block < arch.layers; block++) {
@@ -61,26 +54,32 @@ export async function eachBlockMoments(
           for (const flow of flows.flat()) advance(arch, w, block, flow);
           return;
         }
-        const moments = new Map<string, Moments[]>();
-        for (const batches of flows) {
-          for (const [input, found] of blockMoments(arch, w, block, batches)) {
-            moments.set(input, [...(moments.get(input) ?? []), found]);
+        const inputs = inputsOf(arch, block);
+        const moments = new Map(
+          [...inputs].map(([name, d]) => [name, corpora.map(() => zeros([d, d]))]),
+        );
+        flows.forEach((batches, c) => {
+          let rows = 0;
+          for (const flow of batches) {
+            rows += advance(arch, w, block, flow, (input, x) =>
+              addMoment_(moments.get(input)![c]!, x),
+            );
           }
-        }
+          for (const list of moments.values()) list[c] = divScalar(list[c]!, rows);
+        });
         noGrad(() => visit(block, moments));
       });
       onBlock?.(block + 1, arch.layers);
       await breathe(signal);
     }
   } finally {
-    disposeAll(flows.flat().flatMap((f) => [f.x, ...(f.twin === undefined ? [] : [f.twin.x])]));
+    disposeAll(flows.flat().map((f) => f.x));
   }
 }
 
-/** Hidden states of a batch between two blocks, and those of its twin under other weights. */
-type Flow = { rows: Rows; x: Tensor; twin?: { weights: Weights; x: Tensor } };
+type Flow = { rows: Corpus; x: Tensor };
 
-const batchesOf = (corpus: Rows, size: number): Rows[] => {
+const batchesOf = (corpus: Corpus, size: number): Corpus[] => {
   const sorted = [...corpus].sort((a, b) => a.length - b.length); // a batch's rows must be equally long: padding would count
   const groups: number[][][] = [];
   for (const row of sorted) {
@@ -92,82 +91,26 @@ const batchesOf = (corpus: Rows, size: number): Rows[] => {
   return groups;
 };
 
-function start(arch: Architecture, w: Weights, rows: Rows, under: Weights | undefined): Flow {
-  const embedded = () =>
-    noGrad(() =>
-      tidy(() => {
-        const batch = toBatch(rows);
-        return keep(arch.embed(w, batch, arch.context(batch, w.get(arch.head).dtype)));
-      }),
-    );
-  return {
-    rows,
-    x: embedded(),
-    ...(under !== undefined && { twin: { weights: under, x: embedded() } }),
-  };
-}
-
-/** Runs one block on the batches of a corpus. */
-function blockMoments(
-  arch: Architecture,
-  w: Weights,
-  block: number,
-  flows: readonly Flow[],
-): Map<string, Moments> {
-  const compared = flows.some((flow) => flow.twin !== undefined);
-  const sums = new Map(
-    [...inputsOf(arch, block)].map(([input, d]) => [
-      input,
-      { inputs: zeros([d, d]), ...(compared && { errors: zeros([d, d]) }) },
-    ]),
-  );
-  let rows = 0;
-  for (const flow of flows) {
-    rows += advance(arch, w, block, flow, (input, x, other) => {
-      const { inputs, errors } = sums.get(input)!;
-      addMoment_(inputs, x);
-      if (errors !== undefined && other !== undefined) addMoment_(errors, sub(other, x));
-    });
-  }
-  const mean = (sum: Tensor) => divScalar(sum, rows);
-  return new Map(
-    [...sums].map(([input, { inputs, errors }]) => [
-      input,
-      { inputs: mean(inputs), ...(errors !== undefined && { errors: mean(errors) }) },
-    ]),
+function start(arch: Architecture, w: Weights, rows: Corpus): Flow {
+  return noGrad(() =>
+    tidy(() => {
+      const batch = toBatch(rows);
+      return { rows, x: keep(arch.embed(w, batch, arch.context(batch, w.get(arch.head).dtype))) };
+    }),
   );
 }
 
-type Show = (input: string, x: Tensor, other: Tensor | undefined) => void;
-
-/** Runs one block on one batch; shows each distinct input once, as (rows, d) float32, beside its twin's; returns the number of rows. */
-function advance(arch: Architecture, w: Weights, block: number, flow: Flow, show?: Show): number {
-  const { rows, twin } = flow;
-  tidy(() => {
-    const others = new Map<string, Tensor>();
-    const hold = show && ((input: string, x: Tensor) => void others.set(input, keep(x)));
-    const look = show && ((input: string, x: Tensor) => show(input, x, others.get(input)));
-    try {
-      if (twin !== undefined) {
-        twin.x = through(arch, twin.weights, block, { rows, x: twin.x }, hold);
-      }
-      flow.x = through(arch, w, block, flow, look);
-    } finally {
-      disposeAll(others);
-    }
-  });
-  return rows.length * rows[0]!.length;
-}
-
-function through(
+/** Runs one block on one batch; shows each distinct input once, as (rows, d) float32; returns the number of rows. */
+function advance(
   arch: Architecture,
   w: Weights,
   block: number,
-  { rows, x: before }: Pick<Flow, "rows" | "x">,
-  show: ((input: string, x: Tensor) => void) | undefined,
-): Tensor {
+  flow: Flow,
+  show?: (input: string, x: Tensor) => void,
+): number {
   const inputOf = new Map(arch.linears.map((l) => [l.name, l.input]));
-  const after = noGrad(() =>
+  const before = flow.x;
+  flow.x = noGrad(() =>
     tidy(() => {
       const seen = new Set<string>();
       const eyes = watched(w, (name, x) => {
@@ -176,12 +119,12 @@ function through(
         seen.add(input);
         tidy(() => show(input, toDType(reshape(x, [-1, x.shape.at(-1)!]), "float32")));
       });
-      const batch = toBatch(rows);
+      const batch = toBatch(flow.rows);
       return keep(arch.block(eyes, block, before, arch.context(batch, before.dtype)));
     }),
   );
   before.dispose();
-  return after;
+  return flow.rows.length * flow.rows[0]!.length;
 }
 
 /** Inputs of a block and their width. */

@@ -26,8 +26,6 @@ export type SelectInput = {
   readonly per: Per;
   readonly rank: number;
   readonly ridge: number;
-  /** Weight of rounding errors beside ordinary text; 0: none. */
-  readonly noise: number;
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((name: string, done: number, total: number) => void) | undefined;

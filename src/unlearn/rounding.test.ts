@@ -1,0 +1,112 @@
+/** @file The rounded twin of weights, against a model whose weights were rounded and stored; steps that are taken in it. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { assertClose } from "../../tests/close.ts";
+import { sentences, temporary, tinyModel } from "../../tests/tiny.ts";
+import { wholeWindow } from "../eval/index.ts";
+import {
+  hiddenStates,
+  loadModel,
+  plainWeights,
+  toBatch,
+  type Architecture,
+  type Model,
+  type Weights,
+} from "../models/index.ts";
+import { disposeAll, memory, noGrad, t, tensor, tidy } from "../torch/index.ts";
+import { nll } from "./losses/index.ts";
+import { optimiser } from "./optimiser.ts";
+import { roundedLinear, roundedTwin } from "./rounding.ts";
+import { trainedTokens, trainingBatch } from "./rows.ts";
+import { eligibleParameters } from "./scope.ts";
+import { gradientSteps, turnSteps, TWIN_EVERY, type Stepper } from "./step.ts";
+import { weightsWriter } from "./writers/weights.ts";
+import type { Writer } from "./writers/types.ts";
+
+let model: Model;
+let rows: number[][];
+before(async () => {
+  model = await loadModel(await tinyModel(temporary()));
+  rows = sentences("twin", 4, 24).map((s) => model.tokenizer.encode(s, { addSpecial: false }));
+});
+after(() => model.dispose());
+
+const hidden = (weights: Weights): number[] =>
+  noGrad(() => tidy(() => [...hiddenStates(model.arch, weights, toBatch(rows)).toFloats()]));
+
+for (const bits of [4, 8] as const) {
+  test(`at θ0 the twin is the model as stored in ${bits} bits`, () => {
+    const live = memory().liveTensors;
+    const params = new Map(model.params);
+    const stored = model.arch.linears.map(({ name }) => {
+      const value = noGrad(() => roundedLinear(model.params.get(`${name}.weight`)!, bits));
+      params.set(`${name}.weight`, value);
+      return value;
+    });
+    const twin = roundedTwin(model.arch, model.weights, bits);
+    const [expected, found] = [
+      hidden(plainWeights(model.arch, params)),
+      hidden(twin.of(model.weights)),
+    ];
+    assertClose(found, expected, { rtol: 1e-4, atol: 1e-5 });
+    const apart = Math.max(...hidden(model.weights).map((x, i) => Math.abs(x - found[i]!)));
+    assert.ok(apart > 1e-3, `${apart}`); // it is another model
+    twin.dispose();
+    disposeAll(stored);
+    assert.equal(memory().liveTensors, live);
+  });
+}
+
+test("a weight that is stored (in, out) is rounded as stored and used as it is read", () => {
+  tidy(() => {
+    const weight = tensor([7, 3.4, -1.6, 0.2, 14, -3.1], { shape: [2, 3] }); // scales 1 and 2
+    const arch = { linears: [{ name: "a", transposed: true }] } as unknown as Architecture;
+    const params = new Map([["a.weight", weight]]);
+    const weights = plainWeights(arch, params);
+    const twin = roundedTwin(arch, weights, 4);
+    const one = tensor([1, 10], { shape: [1, 2] });
+    // [7, 3, -2] + 10·[0, 14, -4]
+    assertClose(twin.of(weights).linear("a", one).toFloats(), [7, 143, -42], { rtol: 1e-6 });
+    assertClose(weights.linear("a", t(t(one))).toFloats(), [9, 143.4, -32.6], { rtol: 1e-6 });
+    twin.dispose();
+  });
+});
+
+test("every fourth step is the twin's, the others are the weights' own", () => {
+  const live = memory().liveTensors;
+  const { arch, params } = model;
+  const windows = rows.map((ids, i) => wholeWindow(ids, i));
+  const tokens = windows.map((w) => trainedTokens(w, "all"));
+  const lr = 1e-2;
+  const run = (steps: number, stepperOf: (writer: Writer, twin: Weights) => Stepper): number[] =>
+    tidy(() => {
+      const eligible = eligibleParameters(arch, "linear");
+      const none = new Map(eligible.map((e) => [e.name, null]));
+      const writer = weightsWriter(arch, params, eligible, none);
+      const twin = roundedTwin(arch, model.weights, 4);
+      const take = stepperOf(writer, twin.of(writer.trainable.weights));
+      const losses = Array.from(
+        { length: steps },
+        (_, step) => take(trainingBatch(windows, tokens), () => nll, { lr, step }).loss,
+      );
+      twin.dispose();
+      writer.dispose();
+      return losses;
+    });
+  const sgd = () => optimiser({ name: "sgd" });
+  const own = run(TWIN_EVERY + 2, (writer) => gradientSteps(arch, writer, sgd()));
+  const turns = run(TWIN_EVERY + 2, (writer, twin) => turnSteps(arch, writer, sgd(), twin));
+  const last = TWIN_EVERY - 1;
+  assert.deepEqual(turns.slice(0, last), own.slice(0, last));
+  assert.notEqual(turns[last], own[last]);
+  const byHand = run(TWIN_EVERY + 2, (writer, twin) => {
+    const rounded = { ...writer, trainable: { ...writer.trainable, weights: twin } };
+    const [plain, coarse] = [
+      gradientSteps(arch, writer, sgd()),
+      gradientSteps(arch, rounded, sgd()),
+    ];
+    return (training, lossOf, at) => (at.step === last ? coarse : plain)(training, lossOf, at);
+  });
+  assert.deepEqual(turns, byHand);
+  assert.equal(memory().liveTensors, live);
+});
