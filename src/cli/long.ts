@@ -7,7 +7,13 @@ import { join } from "node:path";
 import { inputError, messageOf } from "../base/errors.ts";
 import { flagName, resolveFlags, type Flags, type Options, type Values } from "../base/flags.ts";
 import { readRecipe } from "./recipe.ts";
-import { openRun, type Manifest, type RunDirectory, type Setting } from "../run/index.ts";
+import {
+  openFreeRun,
+  openRun,
+  type Manifest,
+  type RunDirectory,
+  type Setting,
+} from "../run/index.ts";
 import { openSession, peakRss, type SessionOptions } from "../verbs/session.ts";
 import type { Invocation } from "./commands.ts";
 import { progress, type Progress } from "./progress.ts";
@@ -51,10 +57,11 @@ export async function longCommand<T extends Flags>({
   const given = resume === undefined ? call.given : { ...settingsIn(resume, name), ...call.given };
   const recipe = call.recipe === undefined ? {} : await readRecipe(call.recipe);
   const { values, origins } = resolveFlags(table, given, recipe);
-  const path =
-    resume ??
-    (typeof given["run"] === "string" ? given["run"] : join("runs", `${stamp()}-${name}`));
-  const run = openRun(path, { resume: resume !== undefined });
+  const own = resume ?? given["run"];
+  const run =
+    typeof own === "string"
+      ? openRun(own, { resume: resume !== undefined })
+      : openFreeRun(join("runs", `${stamp()}-${name}`));
   const bar = progress({ quiet: call.quiet });
   const interrupted = interruptible();
   const started = performance.now();

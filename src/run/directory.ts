@@ -14,7 +14,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join, resolve } from "node:path";
-import { inputError } from "../base/errors.ts";
+import { inputError, UnreciteError } from "../base/errors.ts";
 import { makeFolder, writeError, writeFileAtomic, writeJsonAtomic } from "../io/index.ts";
 import { chainHead, parseEvents } from "./events.ts";
 import type { Manifest, TextLine } from "./types.ts";
@@ -70,6 +70,17 @@ export function openRun(path: string, { resume = false }: { resume?: boolean } =
       writeFileAtomic(file("texts.jsonl"), lines.map((l) => `${JSON.stringify(l)}\n`).join("")),
     close: unlock,
   };
+}
+
+/** Opens a new run at `path`, or at path-2, path-3, … where others began in the same second. */
+export function openFreeRun(path: string): RunDirectory {
+  for (let n = 1; ; n++) {
+    try {
+      return openRun(n === 1 ? path : `${path}-${n}`);
+    } catch (error) {
+      if (!(error instanceof UnreciteError && error.code === "RUN_HELD")) throw error;
+    }
+  }
 }
 
 function expectNew(path: string): void {
