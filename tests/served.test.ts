@@ -203,6 +203,22 @@ test("what chooses weights, or writes them out, is refused before any work", asy
   await refused({ method: "ga", retain: undefined }, /--prompt-tokens: expected an option of ga/);
 });
 
+test("--rounding measures the weights that a patch acts beside, and refuses two models at once", async () => {
+  const known = async (options: { patch?: string; rounding?: "4" }) =>
+    (await evaluate({ model: target, forget, ...options, ...CUT })).forget!["suffix_nll"]!.value;
+  for (const method of ["spul", "dp_decoding"] as const) {
+    const patch = at(`${method}.safetensors`);
+    const [plain, rounded, bare] = [
+      await known({ patch }),
+      await known({ patch, rounding: "4" }),
+      await known({ rounding: "4" }),
+    ];
+    assert.ok(rounded !== plain && rounded !== bare, `${method}: ${rounded}, ${plain}, ${bare}`);
+  }
+  const two = { patch: at("contrastive_decoding.safetensors"), rounding: "4" } as const;
+  await assert.rejects(known(two), /--rounding: expected a patch that runs one model/);
+});
+
 test("spul: --patch-dtype bfloat16 writes half the bytes, measured after rounding", async () => {
   const patch = at("spul-16.safetensors");
   const options = { ...common, ...METHODS.spul, epochs: 30 };

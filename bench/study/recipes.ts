@@ -69,6 +69,10 @@ export const RECIPES: readonly Recipe[] = [
     name: "emso+directions-gradient",
     flags: { method: "emso", select: "directions-gradient", lr: 2e-4 },
   },
+  {
+    name: "emso+projected",
+    flags: { method: "emso", select: "dense", scope: "linear", project: "self", lr: 4e-4 },
+  },
   { name: "em+projected", flags: { method: "em", scope: "linear", project: "self", lr: 2e-4 } },
   { name: "em+sgd", flags: { method: "emso-paper", optimiser: "sgd", lr: 0.05 } },
   {

@@ -67,7 +67,8 @@ export function roundedTwin(arch: Architecture, theta0: Weights, bits: 4 | 8): T
   );
   return {
     of: (weights) => ({
-      get: weights.get,
+      ...weights,
+      stem: undefined, // ran in weights without the errors
       linear(name, x) {
         const error = errors.get(name)!;
         return add(weights.linear(name, x), linear(x, transposed.has(name) ? t(error) : error));

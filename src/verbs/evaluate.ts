@@ -36,10 +36,17 @@ export async function evaluate(
   const model = await loadModel(values.model, { dtype });
   const patched =
     values.patch === undefined ? undefined : await patchedWeights(values.patch, model);
-  const twin = twinFor(values.rounding, model);
   const { arch, weights } = patched ?? model;
+  const comparesTwo = arch !== model.arch && weights.logits !== undefined;
+  const twin = comparesTwo ? undefined : twinFor(values.rounding, model);
   const served = { ...model, arch, weights: twin?.of(weights) ?? weights };
   try {
+    if (comparesTwo && values.rounding !== "none") {
+      throw inputError(
+        "--rounding: expected a patch that runs one model, got a rule that compares two",
+        { wayOut: "leave out --rounding" },
+      );
+    }
     const result: Record<string, unknown> = { schema: "unrecite/evaluate/v1" };
     for (const role of roles) {
       const lengths =
