@@ -11,7 +11,8 @@ import { packageRoot } from "../src/setup/paths.mjs";
 
 const root = packageRoot();
 const SUITES = ["model", "setup", "fuzz"];
-const ON_GPU = /golden.models|golden.erasers|options|e2e|resume|losses|select|companions|natural|rounding/;
+const ON_GPU =
+  /golden.models|golden.erasers|options|e2e|resume|losses|select|companions|natural|rounding/;
 const args = process.argv.slice(2);
 const at = args.indexOf("--suite");
 const suite = at < 0 ? undefined : args[at + 1];
