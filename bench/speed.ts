@@ -6,7 +6,7 @@ import { nll } from "../src/unlearn/losses/index.ts";
 import { optimiser } from "../src/unlearn/optimiser.ts";
 import { eligibleParameters } from "../src/unlearn/scope.ts";
 import { trainStep } from "../src/unlearn/step.ts";
-import { weightsWriter } from "../src/unlearn/writers/weights.ts";
+import { denseWriter } from "../src/unlearn/writers/weights.ts";
 import { runAlone } from "./alone.ts";
 import { peer } from "./peer.ts";
 import type { Row } from "./types.ts";
@@ -27,12 +27,7 @@ export async function ownTrainStep(directory: string): Promise<Taken> {
   setThreads(2);
   const model = await loadModel(directory);
   const eligible = eligibleParameters(model.arch, "all");
-  const writer = weightsWriter(
-    model.arch,
-    model.params,
-    eligible,
-    new Map(eligible.map((e) => [e.name, null])),
-  );
+  const writer = denseWriter(model.arch, model.params, eligible);
   const adam = optimiser();
   const ids = rows(16, 100);
   const index = ids.flatMap((r, b) => r.slice(1).map((_, t) => b * 100 + t));

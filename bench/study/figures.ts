@@ -3,10 +3,10 @@ import { meanOf, summarise, tokenStats, type TokenStats } from "../../src/eval/i
 import { plainWeights, type Model, type Parameters } from "../../src/models/index.ts";
 import { disposeAll } from "../../src/torch/index.ts";
 import { levelsOf } from "../../src/unlearn/level.ts";
+import { roundedParameters } from "../../src/unlearn/rounding.ts";
 import type { TextSet } from "../../src/verbs/sets.ts";
 import { divergence, type Served } from "./divergence.ts";
 import { lambadaAccuracy, lambadaWindows } from "./lambada.ts";
-import { quantised } from "./quantise.ts";
 import { relearned, type Relearned } from "./relearn.ts";
 import { sampledRuns, type Sampled } from "./sampling.ts";
 
@@ -98,7 +98,7 @@ export async function figuresOf(
 }
 
 async function afterRounding(bits: 4 | 8, { arch }: Served, params: Parameters, sets: Sets) {
-  const { params: rounded, made } = quantised(arch, params, bits);
+  const { params: rounded, made } = roundedParameters(arch, params, bits);
   try {
     const served = { arch, weights: plainWeights(arch, rounded) };
     const stats = await tokenStats(arch, served.weights, sets.forget.windows, { spread: false });

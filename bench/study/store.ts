@@ -89,7 +89,6 @@ const STUDY = [
   "figures",
   "sets",
   "target",
-  "quantise",
   "sampling",
   "relearn",
   "divergence",

@@ -11,7 +11,7 @@ import { trainedTokens, trainingBatch } from "./rows.ts";
 import { eligibleParameters } from "./scope.ts";
 import { trainStep } from "./step.ts";
 import { argmax, eq, tidy } from "../torch/index.ts";
-import { weightsWriter } from "./writers/weights.ts";
+import { denseWriter } from "./writers/weights.ts";
 import type { Writer } from "./writers/types.ts";
 
 export type MemorizeSettings = {
@@ -61,12 +61,7 @@ export async function memorizeLoop(
   }: { signal?: AbortSignal | undefined; onEvent?: (event: MemorizeEvent) => void } = {},
 ): Promise<{ writer: Writer; epochs: number; steps: number }> {
   const eligible = eligibleParameters(arch, "no-embeddings");
-  const writer = weightsWriter(
-    arch,
-    params,
-    eligible,
-    new Map(eligible.map((e) => [e.name, null])),
-  );
+  const writer = denseWriter(arch, params, eligible);
   const adam = optimiser();
   const times = (i: number) => (typeof repeats === "number" ? repeats : repeats[i]!);
   const most = Math.max(...windows.map((_, i) => times(i)));

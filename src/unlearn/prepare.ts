@@ -112,13 +112,12 @@ export async function prepare(given: PrepareInput): Promise<Prepared> {
     owned.push(writer.dispose);
     const adam = optimiser({ name: settings.optimiser, project });
     owned.push(adam.dispose);
-    const blind =
-      settings.optimiser === "subzero" ? blindSteps(low?.trained ?? run, writer, seed) : undefined;
+    const stepped = low?.trained ?? run;
+    const blind = settings.optimiser === "subzero" ? blindSteps(stepped, writer, seed) : undefined;
     if (blind !== undefined) owned.push(blind.dispose);
     const twin = twinFor(settings.rounding, { arch: run, weights });
     if (twin !== undefined) owned.push(twin.dispose);
-    const turns =
-      twin && turnSteps(low?.trained ?? run, writer, adam, twin.of(writer.trainable.weights));
+    const turns = twin && turnSteps(stepped, writer, adam, twin.of(writer.trainable.weights));
     const head = () => writer.trainable.weights.get(arch.head);
     const companions = await companionsOf(input, low?.trained ?? arch, retained, head);
     if (companions !== undefined) owned.push(companions.dispose);

@@ -16,11 +16,11 @@ import {
 import { disposeAll, memory, noGrad, tensor, tidy } from "../torch/index.ts";
 import { nll } from "./losses/index.ts";
 import { optimiser } from "./optimiser.ts";
-import { roundedLinear, roundedTwin } from "./rounding.ts";
+import { roundedParameters, roundedTwin } from "./rounding.ts";
 import { trainedTokens, trainingBatch } from "./rows.ts";
 import { eligibleParameters } from "./scope.ts";
 import { gradientSteps, turnSteps, TWIN_EVERY, type Stepper } from "./step.ts";
-import { weightsWriter } from "./writers/weights.ts";
+import { denseWriter } from "./writers/weights.ts";
 import type { Writer } from "./writers/types.ts";
 
 let model: Model;
@@ -37,22 +37,17 @@ const hidden = (weights: Weights): number[] =>
 for (const bits of [4, 8] as const) {
   test(`at θ0 the twin is the model as stored in ${bits} bits`, () => {
     const live = memory().liveTensors;
-    const params = new Map(model.params);
-    const stored = model.arch.linears.map(({ name }) => {
-      const value = noGrad(() => roundedLinear(model.params.get(`${name}.weight`)!, bits));
-      params.set(`${name}.weight`, value);
-      return value;
-    });
+    const stored = roundedParameters(model.arch, model.params, bits);
     const twin = roundedTwin(model.arch, model.weights, bits);
     const [expected, found] = [
-      hidden(plainWeights(model.arch, params)),
+      hidden(plainWeights(model.arch, stored.params)),
       hidden(twin.of(model.weights)),
     ];
     assertClose(found, expected, { rtol: 1e-4, atol: 1e-5 });
     const apart = Math.max(...hidden(model.weights).map((x, i) => Math.abs(x - found[i]!)));
     assert.ok(apart > 1e-3, `${apart}`); // it is another model
     twin.dispose();
-    disposeAll(stored);
+    disposeAll(stored.made);
     assert.equal(memory().liveTensors, live);
   });
 }
@@ -80,9 +75,7 @@ test("every fourth step is the twin's, the others are the weights' own", () => {
   const lr = 1e-2;
   const run = (steps: number, stepperOf: (writer: Writer, twin: Weights) => Stepper): number[] =>
     tidy(() => {
-      const eligible = eligibleParameters(arch, "linear");
-      const none = new Map(eligible.map((e) => [e.name, null]));
-      const writer = weightsWriter(arch, params, eligible, none);
+      const writer = denseWriter(arch, params, eligibleParameters(arch, "linear"));
       const twin = roundedTwin(arch, model.weights, 4);
       const take = stepperOf(writer, twin.of(writer.trainable.weights));
       const losses = Array.from(

@@ -1,5 +1,10 @@
 /** @file Round to nearest, as a deployment would: each linear weight on a grid of 2^bits - 1 levels, the scale from its largest value. */
-import { transposedLinears, type Architecture, type Weights } from "../models/index.ts";
+import {
+  transposedLinears,
+  type Architecture,
+  type Parameters,
+  type Weights,
+} from "../models/index.ts";
 import {
   abs,
   add,
@@ -45,6 +50,23 @@ export function rounded(weight: Tensor, bits: number, { group }: { group: number
 export function roundedLinear(weight: Tensor, bits: 4 | 8): Tensor {
   const width = weight.shape[1]!;
   return rounded(weight, bits, { group: bits === 4 && width % GROUP === 0 ? GROUP : width });
+}
+
+/** All linear weights rounded; embeddings, norms and biases as they are. The caller disposes what is new. */
+export function roundedParameters(
+  arch: Architecture,
+  params: Parameters,
+  bits: 4 | 8,
+): { params: Parameters; made: readonly Tensor[] } {
+  const made: Tensor[] = [];
+  const out = new Map(params);
+  for (const l of arch.linears) {
+    const name = `${l.name}.weight`;
+    const value = noGrad(() => tidy(() => keep(roundedLinear(params.get(name)!, bits))));
+    made.push(value);
+    out.set(name, value);
+  }
+  return { params: out, made };
 }
 
 /** As flags say it: bits, or that nothing is rounded. */

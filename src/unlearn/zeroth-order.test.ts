@@ -27,7 +27,7 @@ import { optimiser } from "./optimiser.ts";
 import { trainedTokens, trainingBatch, type TrainingBatch } from "./rows.ts";
 import { eligibleParameters } from "./scope.ts";
 import { gradientSteps, type Stepper } from "./step.ts";
-import { weightsWriter } from "./writers/weights.ts";
+import { denseWriter } from "./writers/weights.ts";
 import type { Writer } from "./writers/types.ts";
 import { subspaceSteps } from "./zeroth-order.ts";
 
@@ -48,8 +48,7 @@ const trainingOf = (): TrainingBatch => {
 };
 function writerOf(scope: "linear" | "no-embeddings"): Writer {
   const { arch, params } = model;
-  const eligible = eligibleParameters(arch, scope);
-  return weightsWriter(arch, params, eligible, new Map(eligible.map((e) => [e.name, null])));
+  return denseWriter(arch, params, eligibleParameters(arch, scope));
 }
 const copyOf = (writer: Writer) =>
   new Map([...writer.variables].map(([name, v]) => [name, tidy(() => keep(clone(v)))]));

@@ -2,9 +2,9 @@
 import { resolveFlags, type Options } from "../base/flags.ts";
 import { inputError } from "../base/errors.ts";
 import { METRIC_NAMES, metricNamed, type EvaluateResult } from "../eval/index.ts";
-import { loadModel } from "../models/index.ts";
+import { loadModel, type Model, type Served } from "../models/index.ts";
+import { twinFor, type Rounding, type Twin } from "../unlearn/rounding.ts";
 import { patchedWeights } from "./erase-output.ts";
-import { twinFor } from "../unlearn/rounding.ts";
 import { EVALUATE } from "./flags.ts";
 import { measureStream } from "./pages.ts";
 import { openSession } from "./session.ts";
@@ -36,17 +36,11 @@ export async function evaluate(
   const model = await loadModel(values.model, { dtype });
   const patched =
     values.patch === undefined ? undefined : await patchedWeights(values.patch, model);
-  const { arch, weights } = patched ?? model;
-  const comparesTwo = arch !== model.arch && weights.logits !== undefined;
-  const twin = comparesTwo ? undefined : twinFor(values.rounding, model);
-  const served = { ...model, arch, weights: twin?.of(weights) ?? weights };
+  let twin: Twin | undefined;
   try {
-    if (comparesTwo && values.rounding !== "none") {
-      throw inputError(
-        "--rounding: expected a patch that runs one model, got a rule that compares two",
-        { wayOut: "leave out --rounding" },
-      );
-    }
+    twin = twinBeside(values.rounding, model, patched);
+    const { arch, weights } = patched ?? model;
+    const served = { ...model, arch, weights: twin?.of(weights) ?? weights };
     const result: Record<string, unknown> = { schema: "unrecite/evaluate/v1" };
     for (const role of roles) {
       const lengths =
@@ -65,4 +59,16 @@ export async function evaluate(
     patched?.dispose();
     model.dispose();
   }
+}
+
+/** The errors of rounding what the patch stands beside. */
+function twinBeside(rounding: Rounding, model: Model, patched: Served | undefined) {
+  const comparesTwo = patched?.weights.logits !== undefined && patched.arch !== model.arch;
+  if (comparesTwo && rounding !== "none") {
+    throw inputError(
+      "--rounding: expected a patch that runs one model, got a rule that compares two",
+      { wayOut: "leave out --rounding" },
+    );
+  }
+  return twinFor(rounding, model);
 }

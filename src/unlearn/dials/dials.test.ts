@@ -12,7 +12,7 @@ import { eligibleParameters } from "../scope.ts";
 import { forgetGradients } from "../select/gradients.ts";
 import type { SelectInput } from "../select/types.ts";
 import { factorsWriter } from "../writers/factors.ts";
-import { weightsWriter } from "../writers/weights.ts";
+import { denseWriter, weightsWriter } from "../writers/weights.ts";
 import type { Writer } from "../writers/types.ts";
 import { DIALS, type DialInput } from "./index.ts";
 
@@ -60,12 +60,7 @@ const valuesOf = (writer: Writer) =>
 test("task_arithmetic: θ0 - α (θ_FT - θ0), one step of Adam being lr against the sign of the gradient", async () => {
   const live = memory().liveTensors;
   const { arch, params, eligible } = select;
-  const writer = weightsWriter(
-    arch,
-    params,
-    eligible,
-    new Map(eligible.map((e) => [e.name, null])),
-  );
+  const writer = denseWriter(arch, params, eligible);
   const [start, slope] = [valuesOf(writer), await forgetGradients(select, () => () => nll, "nll")];
   const lr = 1e-2;
   const settings = { ...METHODS.task_arithmetic.settings, tunePasses: 1, tuneLr: lr, batch: 8 };

@@ -34,6 +34,14 @@ export type Selected = ReadonlyMap<string, Tensor | null>;
 
 type Options = { project?: Writer["project"]; disposeProject?: () => void };
 
+/** All weights of the parameters: the dense case. */
+export const denseWriter = (
+  arch: Architecture,
+  params: Parameters,
+  eligible: readonly Eligible[],
+): Writer =>
+  weightsWriter(arch, params, eligible, new Map(eligible.map(({ name }) => [name, null])));
+
 /** Takes ownership of the index tensors. */
 export function weightsWriter(
   arch: Architecture,
