@@ -12,7 +12,7 @@ export const emso: Method = {
     select: "directions",
     scope: "linear",
     rounding: "4",
-    lr: 5e-5,
+    lr: 3e-5,
     passes: 4,
   },
 };
