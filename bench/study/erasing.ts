@@ -6,7 +6,7 @@ import { resolveFlags } from "../../src/base/flags.ts";
 import type { Window } from "../../src/eval/index.ts";
 import { generate, plainWeights, type Model } from "../../src/models/index.ts";
 import { eraseLoop, type LoopEvent, type Measure } from "../../src/unlearn/erase-loop.ts";
-import { meanLevel, type Goal, type Level } from "../../src/unlearn/level.ts";
+import { isDone, meanLevel, type Goal, type Level } from "../../src/unlearn/level.ts";
 import { measureTexts } from "../../src/unlearn/measure.ts";
 import type { MethodSettings } from "../../src/unlearn/methods/index.ts";
 import { prepare, type Prepared } from "../../src/unlearn/prepare.ts";
@@ -88,6 +88,7 @@ export async function eraseEqually(input: ErasingInput): Promise<Erased> {
   const way: number[] = [];
   const tally = { epochs: 0, steps: 0 };
   let start: Measure | undefined;
+  let there = false; // from then on the loop looks back, and nothing is waited for
   const texts = forget.ids.length;
   const gate = input.heldout.windows.slice(0, GATE);
   const measureOn = ({ arch, weights }: Served) =>
@@ -95,6 +96,8 @@ export async function eraseEqually(input: ErasingInput): Promise<Erased> {
   const measure = async () => {
     const now = await measureOn(servedBy(prepared));
     start ??= now;
+    there ||= isDone(now.levels, goal);
+    if (there) return now;
     way.push(progressOf(now, start, goal));
     if (now.perplexity > COLLAPSED * start.perplexity) throw new Ended("collapsed");
     if (tally.epochs >= settings.epochs * STUCK_AFTER && endOf(way, settings.epochs) < 1) {
