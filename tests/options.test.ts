@@ -252,7 +252,8 @@ test("--rounding: in 4 bits texts are known as they are without, the patch merge
     nllOf((await evaluate({ forget, rounding: "4", ...options, ...CUT })).forget);
   const apart = async (rounding: "4" | "none"): Promise<number> => {
     const patchOut = at(`twin-${rounding}`);
-    const { result, out } = await run({ rounding, patchOut, lr: 5e-5, target: "ma=0.3,nll=2" });
+    const where = { scope: "linear", groups: 1, lr: 5e-5 } as const;
+    const { result, out } = await run({ ...where, rounding, patchOut, target: "ma=0.3,nll=2" });
     const [whole, merged] = [nllOf(result.after.forget), await known({ model: out })];
     const beside = await known({ model: target, patch: patchOut });
     assert.ok(Math.abs(beside - merged) < 0.2 * merged, `${beside} beside, ${merged} merged`);

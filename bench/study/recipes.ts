@@ -64,7 +64,16 @@ export const RECIPES: readonly Recipe[] = [
   },
   { name: "emso+upper-half", flags: { method: "emso", frozen: 0.5 } },
   { name: "emso+unrounded", flags: { method: "emso", rounding: "none" } },
-  { name: "emso+mlp", flags: { method: "emso", scope: "mlp" } },
+  { name: "emso+linear", flags: { method: "emso", scope: "linear" } },
+  {
+    name: "emso+one-group",
+    flags: { method: "emso", groups: 1, scope: "linear", lr: 3e-5 },
+  },
+  {
+    name: "emso+one-group+unrounded",
+    flags: { method: "emso", groups: 1, scope: "linear", lr: 3e-5, rounding: "none" },
+  },
+  { name: "emso+four-groups", flags: { method: "emso", groups: 4, lr: 6e-5 } },
   {
     name: "emso+directions-gradient",
     flags: { method: "emso", select: "directions-gradient", lr: 2e-4 },

@@ -191,7 +191,7 @@ const selecting = (
   low: Steered | undefined,
 ): SelectInput => {
   const { arch, params, weights, windows, tokens, seed, signal, onProgress, settings } = input;
-  const { fraction, per, rank, ridge } = settings;
+  const { fraction, per, rank, ridge, groups } = settings;
   return {
     arch,
     params,
@@ -209,6 +209,7 @@ const selecting = (
     per,
     rank,
     ridge,
+    groups,
     seed,
     signal,
     onProgress,

@@ -30,6 +30,7 @@ const READ_BY = {
   scope: (s) => writesWeights(s) || s.writes === "mask",
   frozen: (s) => (writesWeights(s) || s.writes === "mask") && s.loss !== "rmu", // --layer says it
   rank: (s) => writesWeights(s),
+  groups: (s) => writesWeights(s),
   rounding: (s) => s.writes === "weights" && s.dial === "none",
   project: (s) => writesWeights(s),
 } as const satisfies Record<string, (s: MethodSettings, own: MethodSettings) => boolean>;
@@ -37,7 +38,7 @@ const READ_BY = {
 /** Those of them that most methods read: not named as a method's own. */
 const USUAL: readonly string[] = [
   ...["passes", "batch", "optimiser"],
-  ...["select", "fraction", "per", "scope", "frozen", "rank", "rounding", "project"],
+  ...["select", "fraction", "per", "scope", "frozen", "rank", "groups", "rounding", "project"],
   ...["positions", "constraint"],
 ];
 
@@ -172,6 +173,7 @@ function refuseSelection({ select, writes }: MethodSettings, given: readonly str
   const { kind, name } = selectorNamed(select);
   const idle = [
     ...(kind === "directions" ? ["fraction", "per"] : ["rank"]),
+    ...(name === "directions" ? [] : ["groups"]),
     ...(name === "dense" ? ["fraction", "per"] : []),
   ].find((key) => given.includes(key));
   if (idle === undefined) return;

@@ -228,6 +228,12 @@ export const ERASE = {
   },
   per: { kind: "choice", of: ["global", "tensor", "row"], help: "over what the share is taken" },
   rank: { kind: "integer", min: 1, max: 65_536, help: "number of directions per layer" },
+  groups: {
+    kind: "integer",
+    min: 1,
+    max: 65_536,
+    help: "groups of texts whose directions are contrasted with one another",
+  },
   rounding: {
     kind: "choice",
     of: ["4", "8", "none"],

@@ -181,6 +181,7 @@ const input: SelectInput = {
   per: "global",
   rank: 8,
   ridge: 0.01,
+  groups: 1,
   seed: 0,
 };
 

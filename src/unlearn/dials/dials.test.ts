@@ -37,6 +37,7 @@ before(async () => {
     per: "global",
     rank: 8,
     ridge: 0.01,
+    groups: 1,
     seed: 0,
   };
 });

@@ -10,9 +10,10 @@ export const emso: Method = {
     ...COMMON,
     loss: "natural",
     select: "directions",
-    scope: "linear",
+    scope: "mlp",
+    groups: 8,
     rounding: "4",
-    lr: 3e-5,
+    lr: 1e-4,
     passes: 4,
   },
 };

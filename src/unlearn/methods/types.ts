@@ -21,6 +21,8 @@ export type MethodSettings = {
   readonly frozen: number;
   readonly rank: number;
   readonly ridge: number;
+  /** Groups of texts, each with its share of the directions, contrasted with the others' as with ordinary text. */
+  readonly groups: number;
   /** Bits of the rounded twin that every fourth step is taken in, so that what is forgotten stays so when served like that. */
   readonly rounding: Rounding;
   readonly project: "self" | "none";
@@ -72,6 +74,7 @@ export const COMMON = {
   frozen: 0,
   rank: 64,
   ridge: 0.005,
+  groups: 1,
   rounding: "none",
   project: "none",
   positions: "all",

@@ -1,21 +1,29 @@
 /** @file Contrastive directions by activation (METHOD.md section 1c, a): what only the recited texts excite. */
+import type { Window } from "../../eval/windows.ts";
 import {
+  add,
+  cat,
+  clamp,
   keep,
   matmul,
   mul,
+  mulScalar,
   powScalar,
   tidy,
   unsqueeze,
-  clamp,
   type Tensor,
 } from "../../torch/index.ts";
-import { eachBlockMoments } from "./moments.ts";
+import { eachBlockMoments, type Corpus } from "./moments.ts";
 import { leadingDirections, unwhiten, whitener } from "./subspace.ts";
 import type { SelectInput, Selector } from "./types.ts";
 
 /**
  * V = leading eigenvectors of L⁻¹ A_f L⁻ᵀ, L Lᵀ = A_s + λ·mean(diag A_s)·I, U = L⁻ᵀ V diag(e)^-½: each direction has RMS 1 on
- * the forget set, and e says how much more the forget set excites it than ordinary text. One U per input of a block.
+ * the forget set, and e says how much more the forget set excites it than ordinary text does. One U per input of a block.
+ *
+ * With k groups of texts each has an equal share of the directions, and the other groups count as ordinary text:
+ * A_g for A_f, A_s + mean of A_h over h ≠ g for A_s. What all recited texts excite alike belongs to the texts that shall be kept too,
+ * and is left alone. Limit: one group gives the formula above.
  */
 export const directions: Selector = {
   name: "directions",
@@ -25,13 +33,13 @@ export const directions: Selector = {
   kind: "directions",
   async select(input) {
     const { arch, weights, windows, rank, ridge, signal } = input;
-    const corpora = [await input.selfTexts(), windows.map((w) => w.ids)];
+    const corpora = [await input.selfTexts(), ...groupsOf(windows, Math.min(input.groups, rank))];
     const found = new Map<string, Tensor>();
     const visit: Parameters<typeof eachBlockMoments>[3] = (block, moments) => {
-      for (const [name, [ordinary, forget]] of moments) {
+      for (const [name, [ordinary, ...groups]] of moments) {
         const layers = linearsReading(input, block, name);
         if (layers.length === 0) continue; // out of scope
-        const u = tidy(() => keep(scaled(ordinary!, forget!, rank, ridge)));
+        const u = tidy(() => keep(groupedDirections(ordinary!, groups, rank, ridge)));
         for (const l of layers) found.set(l, u);
       }
     };
@@ -47,13 +55,37 @@ export const directions: Selector = {
   },
 };
 
+/** The ids of whole texts in `count` groups, in the order given, as evenly as they go. */
+export function groupsOf(windows: readonly Window[], count: number): Corpus[] {
+  const texts = [...new Set(windows.map((w) => w.text))];
+  const groups = Math.min(count, texts.length);
+  const groupOf = new Map(texts.map((text, i) => [text, Math.floor((i * groups) / texts.length)]));
+  return Array.from({ length: groups }, (_, g) =>
+    windows.filter((w) => groupOf.get(w.text) === g).map((w) => w.ids),
+  );
+}
+
+/** U (d, r) from moments (d, d) of ordinary text and of each group; each group has its columns beside one another. */
+export function groupedDirections(
+  ordinary: Tensor,
+  groups: readonly Tensor[],
+  rank: number,
+  ridge: number,
+): Tensor {
+  const most = Math.min(rank, ordinary.shape[0]!);
+  const count = groups.length;
+  const bound = (g: number) => Math.floor((g * most) / count);
+  const parts = groups.map((own, g) => {
+    const others = groups.filter((_, h) => h !== g);
+    const quiet = others.reduce((sum, x) => add(sum, mulScalar(x, 1 / others.length)), ordinary);
+    return scaled(quiet, own, bound(g + 1) - bound(g), ridge);
+  });
+  return cat(parts, { dim: 1 });
+}
+
 function scaled(ordinary: Tensor, forget: Tensor, rank: number, ridge: number): Tensor {
   const l = whitener(ordinary, ridge);
-  const { vectors, values } = leadingDirections(
-    l,
-    (x) => matmul(forget, x),
-    Math.min(rank, ordinary.shape[0]!),
-  );
+  const { vectors, values } = leadingDirections(l, (x) => matmul(forget, x), rank);
   const inverseRoot = powScalar(clamp(values, { min: 1e-12 }), -0.5); // (r)
   return mul(unwhiten(l, vectors), unsqueeze(inverseRoot, 0)); // (d, r)
 }

@@ -16,7 +16,9 @@ import {
   tidy,
   type Tensor,
 } from "../../torch/index.ts";
+import type { Window } from "../../eval/windows.ts";
 import { selectByScore } from "./by-score.ts";
+import { groupedDirections, groupsOf } from "./directions.ts";
 import { leadingDirections, unwhiten, whitener } from "./subspace.ts";
 import { kthLargest, topIndices } from "./top-k.ts";
 
@@ -104,6 +106,37 @@ test("leading directions are the eigenvectors of L⁻¹ M L⁻ᵀ, and U gives R
       { rtol: 1e-3 },
     );
   });
+});
+
+test("what all groups excite alike is left alone: diagonal moments by hand", () => {
+  const diag = (...x: number[]) =>
+    tensor(
+      x.flatMap((v, i) => x.map((_, j) => (i === j ? v : 0))),
+      { shape: [x.length, x.length] },
+    );
+  tidy(() => {
+    const ordinary = diag(1, 1, 1);
+    const [first, second] = [diag(4, 2, 0), diag(0, 2, 3)]; // the second input is excited by both
+    const squares = (u: Tensor) => [...u.toFloats()].map((x) => x * x);
+    const joint = groupedDirections(ordinary, [diag(2, 2.2, 1.5)], 2, 0);
+    assertClose(squares(joint), [0, 1 / 2, 1 / 2.2, 0, 0, 0], { rtol: 1e-4, atol: 1e-5 }); // (d, r)
+    // 4 / (1 + 0) and 3 / (1 + 0) come before 2 / (1 + 2); RMS 1 on each one's own group
+    const apart = groupedDirections(ordinary, [first, second], 2, 0);
+    assertClose(squares(apart), [1 / 4, 0, 0, 0, 0, 1 / 3], { rtol: 1e-4, atol: 1e-5 });
+    assert.deepEqual(groupedDirections(ordinary, [first, second, first], 7, 0).shape, [3, 3]);
+  });
+});
+
+test("groups are of whole texts, as even as they go, and not more than there are texts", () => {
+  const windows = [7, 7, 8, 9, 9, 9, 12].map((text, i): Window => {
+    return { text, ids: [i], suffixStart: 1, scored: [] };
+  });
+  assert.deepEqual(groupsOf(windows, 1), [[[0], [1], [2], [3], [4], [5], [6]]]);
+  assert.deepEqual(groupsOf(windows, 2), [
+    [[0], [1], [2]],
+    [[3], [4], [5], [6]],
+  ]);
+  assert.deepEqual(groupsOf(windows, 9), [[[0], [1]], [[2]], [[3], [4], [5]], [[6]]]);
 });
 
 test("the whitener is the Cholesky factor of A + λ·mean(diag A)·I", () => {

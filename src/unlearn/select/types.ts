@@ -26,6 +26,8 @@ export type SelectInput = {
   readonly per: Per;
   readonly rank: number;
   readonly ridge: number;
+  /** Groups of texts whose directions are contrasted with one another. */
+  readonly groups: number;
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((name: string, done: number, total: number) => void) | undefined;
