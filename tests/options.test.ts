@@ -91,6 +91,10 @@ test("--frozen leaves the blocks below it as they are, whatever the scope", asyn
 });
 
 test("--select directions-gradient forgets, as factors of the rank asked for", async () => {
+  await assert.rejects(
+    run({ select: "directions-gradient", groups: 2 }),
+    /--groups: expected a --select that reads it, got --select directions-gradient/,
+  );
   const { result } = await run({ select: "directions-gradient", rank: 4, lr: 3e-3 });
   assert.deepEqual([result.patch!.kind, result.selection.rank], ["factors", 4]);
   assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.2);

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { inputError, messageOf } from "../base/errors.ts";
+import { inputError, messageOf, UnreciteError } from "../base/errors.ts";
 import { flagName, resolveFlags, type Flags, type Options, type Values } from "../base/flags.ts";
 import { readRecipe } from "./recipe.ts";
 import {
@@ -97,11 +97,13 @@ export async function longCommand<T extends Flags>({
         peakRssBytes: peakRss(),
       }),
     );
+  let begun = resume !== undefined; // what is refused before is no run: the same --run is free for the next try
   try {
     await save("running");
     run.event({ type: resume === undefined ? "run" : "resume", command: name });
     const onEvent = (event: { type: string }) => {
       bar.show(event);
+      begun = true;
       if (event.type !== "phase") run.event(event);
     };
     const context: Context<T> = {
@@ -125,6 +127,10 @@ export async function longCommand<T extends Flags>({
   } catch (error) {
     bar.stop();
     if (!interrupted.signal.aborted) {
+      if (!begun && error instanceof UnreciteError && error.exitCode === 2) {
+        run.discard();
+        throw error;
+      }
       run.event({ type: "error", message: messageOf(error) });
       await save("failed");
       throw error;

@@ -8,7 +8,9 @@ import {
   closeSync,
   existsSync,
   openSync,
+  readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
   writeSync,
@@ -28,6 +30,8 @@ export type RunDirectory = {
   readonly event: (event: object) => void;
   readonly saveManifest: (manifest: Manifest) => Promise<void>;
   readonly saveTexts: (lines: readonly TextLine[]) => Promise<void>;
+  /** Takes back what opening wrote, and the folder where nothing else is in it. */
+  readonly discard: () => void;
   /** Lets go of the lock. */
   readonly close: () => void;
 };
@@ -68,6 +72,11 @@ export function openRun(path: string, { resume = false }: { resume?: boolean } =
       writeJsonAtomic(file("run.json"), { ...manifest, eventsHead: head }),
     saveTexts: (lines) =>
       writeFileAtomic(file("texts.jsonl"), lines.map((l) => `${JSON.stringify(l)}\n`).join("")),
+    discard() {
+      for (const name of ["events.jsonl", "run.json", "salt"]) rmSync(file(name), { force: true });
+      unlock();
+      if (readdirSync(path).length === 0) rmdirSync(path);
+    },
     close: unlock,
   };
 }
