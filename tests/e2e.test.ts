@@ -309,7 +309,8 @@ describe("on the command line", () => {
       assert.equal(run.status, 2, `${args.join(" ")}: ${run.stderr}`);
       assert.match(run.stderr, message);
     }
-    for (const run of ["r1", "r2", "r3"])
+    for (const run of ["r1", "r2", "r3"]) {
       assert.ok(!existsSync(at(run)), "what was refused is no run");
+    }
   });
 });
