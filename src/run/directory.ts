@@ -8,7 +8,6 @@ import {
   closeSync,
   existsSync,
   openSync,
-  readdirSync,
   readFileSync,
   rmdirSync,
   rmSync,
@@ -30,7 +29,7 @@ export type RunDirectory = {
   readonly event: (event: object) => void;
   readonly saveManifest: (manifest: Manifest) => Promise<void>;
   readonly saveTexts: (lines: readonly TextLine[]) => Promise<void>;
-  /** Takes back what opening wrote, and the folder where nothing else is in it. */
+  /** Takes back what was written; `close` then takes the folder too, where nothing else is in it. */
   readonly discard: () => void;
   /** Lets go of the lock. */
   readonly close: () => void;
@@ -58,6 +57,7 @@ export function openRun(path: string, { resume = false }: { resume?: boolean } =
     throw error;
   }
   const salt = saltIn(file("salt"));
+  let discarded = false;
   let head = resume ? repairEvents(file("events.jsonl")) : null;
   return {
     path,
@@ -74,11 +74,23 @@ export function openRun(path: string, { resume = false }: { resume?: boolean } =
       writeFileAtomic(file("texts.jsonl"), lines.map((l) => `${JSON.stringify(l)}\n`).join("")),
     discard() {
       for (const name of ["events.jsonl", "run.json", "salt"]) rmSync(file(name), { force: true });
-      unlock();
-      if (readdirSync(path).length === 0) rmdirSync(path);
+      discarded = true;
     },
-    close: unlock,
+    close() {
+      unlock(); // once: the next lock there may be another process's
+      if (discarded) removeEmpty(path);
+    },
   };
+}
+
+/** Whoever has put something there since keeps the folder. */
+function removeEmpty(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "";
+    if (!["ENOTEMPTY", "EEXIST", "ENOENT"].includes(code)) throw error;
+  }
 }
 
 /** Opens a new run at `path`, or at path-2, path-3, … where others began in the same second. */
