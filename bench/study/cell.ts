@@ -23,13 +23,14 @@ import { HELDOUT_CUT, readSet } from "../../src/verbs/sets.ts";
 import { eraseEqually, servedBy, type Erased } from "./erasing.ts";
 import { figuresOf, type Sets } from "./figures.ts";
 import type { Plan } from "./recipes.ts";
-import type { TargetSpec } from "./sets.ts";
+import { nameOf, type TargetSpec } from "./sets.ts";
 import {
   cellPath,
   codeHash,
   landmarkPath,
   LANDMARKS,
   machineOf,
+  readCell,
   writeCell,
   type Cell,
   type Landmark,
@@ -102,14 +103,16 @@ export async function runCell(
   }
 }
 
-/** Original, target and oracle in the same columns. */
+/** Original, target and oracle in the same columns, as far as they are not there yet. */
 export async function runLandmarks(spec: TargetSpec, where: Where): Promise<void> {
+  const missing = LANDMARKS.filter((l) => readCell(landmarkPath(spec, l)) === undefined);
+  if (missing.length === 0) return;
   const { cell } = opened(spec, where, spec.seed);
   const files = targetFiles(where.work, spec);
   const model = await loadModel(files.target);
   try {
     const sets = await readSets(files, spec, model);
-    for (const name of LANDMARKS) {
+    for (const name of missing) {
       const began = performance.now();
       const other = name === "target" ? model : await loadModel(files[name]);
       try {
@@ -142,7 +145,7 @@ function opened(spec: TargetSpec, { device, threads }: Where, seed: number) {
   const session = openSession({ seed, device, dtype: "float32", threads, memory: undefined });
   const cell = {
     schema: "unrecite/study/v1",
-    target: `${spec.texts}x${spec.tokens}-s${spec.seed}`,
+    target: nameOf(spec),
     recipe: "",
     flags: {},
     factor: 1,

@@ -1,7 +1,8 @@
 /**
- * @file `npm run study -- --stage a|b|c [--budget 120m] [--jobs N] [--only NAME,…] [--texts N] [--device D] [--threads N]
- * [--draws N] [--lambada N] [--refresh] [--table]`: runs the cells that are not there yet, each in a process of its own, until the budget is
- * used up, and prints the tables. `--refresh` also runs those of another version of the code, once no other is missing.
+ * @file `npm run study -- --stage a|b|c [--budget 120m] [--jobs N] [--only NAME,…] [--texts N] [--label TEXT] [--device D]
+ * [--threads N] [--draws N] [--lambada N] [--refresh] [--table]`: runs the cells that are not there yet, each in a process of its
+ * own, until the budget is used up, and prints the tables. `--refresh` also runs those of another version of the code, once no
+ * other is missing.
  */
 import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
@@ -15,7 +16,7 @@ import { ERASE } from "../../src/verbs/flags.ts";
 import { runCell, runLandmarks, type Where } from "./cell.ts";
 import { RECIPES, stageA, stageB, stageC, type Plan, type Recipe } from "./recipes.ts";
 import { nameOf, type TargetSpec } from "./sets.ts";
-import { cellPath, codeHash, landmarkPath, LANDMARKS, readCell, type Cell } from "./store.ts";
+import { cellPath, codeHash, landmarkPath, readCell, type Cell } from "./store.ts";
 import { better, tablesOf } from "./table.ts";
 import { makeTarget } from "./target.ts";
 
@@ -29,6 +30,7 @@ const STUDY = {
   jobs: { kind: "integer", default: 1, min: 1, help: "cells at once" },
   only: { kind: "list", help: "recipes; stage a runs them in this order" },
   texts: { kind: "integer", min: 1, help: "texts in a set, for a first look with fewer" },
+  label: { kind: "text", help: "added to the targets' names: one set of results a machine" },
   device: ERASE.device,
   threads: ERASE.threads,
   draws: { kind: "integer", min: 1, help: "draws of the sampling attack for each text" },
@@ -59,19 +61,23 @@ function seconds(text: string): number {
   });
 }
 
-function plansOf({ stage, texts, only }: Values<typeof STUDY>): Plan[] {
+function plansOf({ stage, texts, only, label }: Values<typeof STUDY>): Plan[] {
   if (texts !== undefined && stage === "c") {
     throw inputError("--texts: expected --stage a or b, got --stage c, whose sizes are fixed", {
       wayOut: "leave out --texts",
     });
   }
   const recipes = only?.map(recipeNamed) ?? RECIPES;
+  const labelled = (plan: Plan): Plan => ({ ...plan, target: { ...plan.target, label } });
+  const there = (plan: Plan) => cellOf(labelled(plan));
   const all = {
-    a: () => stageA({ texts, recipes, cellOf }),
+    a: () => stageA({ texts, recipes, cellOf: there }),
     b: () => stageB(chosen(texts), texts),
     c: () => stageC(chosen()),
   };
-  return all[stage]().filter((p) => recipes.includes(p.recipe));
+  return all[stage]()
+    .filter((p) => recipes.includes(p.recipe))
+    .map(labelled);
 }
 
 const cellOf = (plan: Plan) => readCell(cellPath(plan));
@@ -149,9 +155,7 @@ async function runAlone({ part, payload, where: at }: Alone): Promise<void> {
   if (part === "target") {
     const spec = payload as TargetSpec;
     await makeTarget(at.work, spec, (line) => console.error(`${nameOf(spec)} ${line}`));
-    if (LANDMARKS.some((l) => readCell(landmarkPath(spec, l)) === undefined)) {
-      await runLandmarks(spec, at);
-    }
+    await runLandmarks(spec, at);
     return;
   }
   const plan = payload as Plan;

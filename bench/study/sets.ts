@@ -16,13 +16,15 @@ export type TargetSpec = {
   /** Tokens of a text: half of them given, half scored. */
   readonly tokens: number;
   readonly seed: number;
+  /** Added to the name: the same texts memorised on another machine are another target. */
+  readonly label?: string | undefined;
 };
 
 const HELDOUT = 16; // passages of held-out text
 const HELDOUT_CHARACTERS = 800; // of each: the gate measures them every epoch
 
-export const nameOf = ({ texts, tokens, seed }: TargetSpec): string =>
-  `${texts}x${tokens}-s${seed}`;
+export const nameOf = ({ texts, tokens, seed, label }: TargetSpec): string =>
+  [`${texts}x${tokens}-s${seed}`, label].filter((part) => part !== undefined).join("-");
 
 /** Writes forget, kept, unseen, recited (forget and kept), heldout and general as JSONL. */
 export async function writeSets(

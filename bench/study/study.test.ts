@@ -120,6 +120,12 @@ test("stage b takes fresh families, and other set sizes unless it is a first loo
   assert.deepEqual(targets(8), ["8x64-s1", "8x64-s2", "8x64-s0"]);
 });
 
+test("a target made again elsewhere has a name of its own", () => {
+  const spec = { texts: 8, tokens: 64, seed: 0 };
+  assert.equal(nameOf(spec), "8x64-s0");
+  assert.equal(nameOf({ ...spec, label: "cpu" }), "8x64-s0-cpu");
+});
+
 test("divergence is nothing from a model to itself and more on the texts that another forgot", async () => {
   await withModels(({ model, oracle, sets }) => {
     assert.equal(divergence(model, model, sets.forget.windows), 0);
