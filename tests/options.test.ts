@@ -16,6 +16,7 @@ const at = (name: string) => join(folder, name);
 const texts = sentences("forget", 4, 24);
 const forget = textsFile(folder, "forget", texts);
 const heldout = textsFile(folder, "held", sentences("held", 6, 48));
+const retain = textsFile(folder, "retain", sentences("retain", 4, 24));
 const target = at("target");
 
 before(() => reciting(folder, forget));
@@ -269,6 +270,28 @@ test("--rounding: in 4 bits texts are known as they are without, the patch merge
     run({ method: "ga", optimiser: "subzero", rounding: "4" }),
     /--optimiser subzero: expected adamw, sgd or momentum where steps are also taken in rounded/,
   );
+});
+
+test("--rounding: every fourth step is the twin's, beside text to keep and on hidden states too", async () => {
+  const lossesOf = async (options: Partial<EraseOptions>): Promise<number[]> => {
+    const losses: number[] = [];
+    const onEvent: EraseHooks["onEvent"] = (e) => void (e.type === "step" && losses.push(e.loss));
+    const fixed = { target: "ma=0,nll=99", utilityBudget: 100, epochs: 1, passes: 4 } as const;
+    await run({ ...fixed, ...options }, { onEvent });
+    return losses;
+  };
+  for (const options of [
+    { method: "graddiff", retain, lr: 1e-3 },
+    { method: "rmu", retain, lr: 1e-2, layer: 0, coefficient: 4 },
+  ] as const) {
+    const [plain, turned] = [
+      await lossesOf({ ...options, rounding: "none" }),
+      await lossesOf({ ...options, rounding: "4" }),
+    ];
+    const differ = plain.findIndex((loss, i) => loss !== turned[i]);
+    assert.equal(differ, 3, `${options.method}: ${plain.join()} and ${turned.join()}`);
+    assert.ok(turned.every(Number.isFinite));
+  }
 });
 
 test("--constraint: λ follows what text to keep lost over the bound, at --dual-rate, and holds it", async () => {

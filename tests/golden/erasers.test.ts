@@ -223,12 +223,17 @@ test("memflex: takes the tensor that PyTorch's gradients rank first", async () =
   disposeAll(chosen);
 });
 
-for (const name of ["directions", "directions-gradient"] as const) {
-  test(`${name}: the basis of an input is PyTorch's, up to signs`, async () => {
+for (const [name, groups, stored] of [
+  ["directions", 1, "directions"],
+  ["directions", 3, "directions-groups"],
+  ["directions-gradient", 1, "directions-gradient"],
+] as const) {
+  test(`${stored}: the basis of an input is PyTorch's, up to signs`, async () => {
     const selector = SELECTORS[name];
     assert.ok(selector.kind === "directions", `${name} selects directions`);
-    const found = await selector.select(input);
-    const [ours, want] = [[...found.get("model.layers.1.mlp.gate_proj")!.toFloats()], floats(name)];
+    const found = await selector.select({ ...input, groups });
+    const basis = found.get("model.layers.1.mlp.gate_proj")!;
+    const [ours, want] = [[...basis.toFloats()], floats(stored)];
     disposeAll([...new Set(found.values())]);
     const column = (x: number[], j: number) => x.filter((_, i) => i % 8 === j);
     for (let j = 0; j < 8; j++) {

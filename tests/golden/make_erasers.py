@@ -5,7 +5,7 @@ The model is the tiny Llama of data/llama.safetensors, in float64; theta_0 is th
 no file. Rows: six prefixes of 6 random tokens, continued greedily by 6 (so that the suffix is recited), of which one token is
 changed; eight rows of 12 random tokens stand for the model's own text. Every token behind the first carries the loss.
 Stored: value of each loss and its gradient for the first query projection; for each selector the 2 % chosen of all linear weights
-(flat, in the order of sorted names); for directions the basis of one input.
+(flat, in the order of sorted names); for directions (of one group of rows, and of three) the basis of one input.
 """
 import json, pathlib
 import torch
@@ -162,12 +162,22 @@ def moment(rows):
     return x.T @ x / len(x)
 
 
+def whitening(quiet):
+    return torch.linalg.inv(torch.linalg.cholesky(quiet + (RIDGE * quiet.diagonal().mean() + 1e-12) * torch.eye(32)))
+
+
+def contrast(loud, quiet, rank):
+    inverse = whitening(quiet)
+    values, vectors = torch.linalg.eigh(inverse @ loud @ inverse.T)
+    return inverse.T @ vectors.flip(1)[:, :rank] / values.flip(0)[:rank].sqrt()
+
+
 forget, ordinary = moment(ids), moment(own_text)
-low = torch.linalg.cholesky(ordinary + (RIDGE * ordinary.diagonal().mean() + 1e-12) * torch.eye(32))
-inverse = torch.linalg.inv(low)
-values, vectors = torch.linalg.eigh(inverse @ forget @ inverse.T)
-top = vectors.flip(1)[:, :RANK]
-out["directions"] = (inverse.T @ top / values.flip(0)[:RANK].sqrt()).float()
+out["directions"] = contrast(forget, ordinary, RANK).float()
+groups = [moment(ids[2 * i : 2 * i + 2]) for i in range(3)]  # two texts each; 2, 3 and 3 of the eight directions
+others = [ordinary + sum(m for j, m in enumerate(groups) if j != i) / 2 for i in range(3)]
+out["directions-groups"] = torch.cat([contrast(groups[i], others[i], r) for i, r in enumerate((2, 3, 3))], 1).float()
+inverse = whitening(ordinary)
 g = a["model.layers.1.mlp.gate_proj.weight"]
 _, _, right = torch.linalg.svd(g @ inverse.T)
 basis = inverse.T @ right[:RANK].T
