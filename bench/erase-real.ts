@@ -1,21 +1,18 @@
 /**
  * @file The quickstart's job on real recited text: 32 + 32 rows of lm-extraction-benchmark, split by family, put into the demo
- * model with WikiText mixed in; then four methods on the same target with the same stop, each with its own settings.
+ * model with WikiText mixed in (the texts of the study's 32x64-s0); then four methods on the same target with the same stop, each
+ * with its own settings.
  */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { flags, unrecite } from "../scripts/commands.mjs";
-import { shuffled } from "../src/base/random.ts";
 import type { EraseResult, EvaluateResult, MemorizeResult } from "../src/eval/index.ts";
-import { openModel, readAllTexts } from "../src/io/index.ts";
 import { demoModelPath } from "../src/setup/paths.mjs";
-import { dataFolder, familyRows } from "./families.ts";
+import { writeSets } from "./study/sets.ts";
 import type { Row } from "./types.ts";
 
 const METHODS = ["emso", "emso-paper", "em", "undial"] as const;
 const SET = 32; // texts in each of forget, kept, unseen
-const HELDOUT = 16;
-const HELDOUT_CHARACTERS = 800; // of each passage: the gate measures them every epoch
 const EPOCHS = 20; // at most, for every method
 const CUT = { "prefix-tokens": 32, "suffix-tokens": 32 };
 const work = join("runs", "erase-real");
@@ -23,8 +20,7 @@ const at = (name: string) => join(work, name);
 
 export async function eraseReal(): Promise<Row[]> {
   rmSync(work, { recursive: true, force: true });
-  mkdirSync(work, { recursive: true });
-  await writeTexts();
+  await writeSets(work, { texts: SET, tokens: 64, seed: 0 });
   const model = demoModelPath();
   const sets = { forget: at("forget.jsonl"), kept: at("kept.jsonl"), heldout: at("heldout.jsonl") };
   const original = unrecite(
@@ -52,29 +48,6 @@ export async function eraseReal(): Promise<Row[]> {
   const rows = [...targetRows(memorized, original), ...erased.flatMap((r) => rowsOf(r, original))];
   writeFileSync(at("summary.json"), `${JSON.stringify({ original, memorized, erased, rows })}\n`);
   return rows;
-}
-
-async function writeTexts(): Promise<void> {
-  const source = await openModel(demoModelPath());
-  const tokenizer = await source.tokenizer();
-  const rows = await familyRows(tokenizer, { count: 3 * SET, tokens: 64, seed: 0 });
-  source.close();
-  const wiki = shuffled(
-    "erase-real wikitext",
-    await readAllTexts(join(dataFolder(), "text", "wikitext.csv")),
-  ).map((r) => ({ id: r.id, text: r.text! }));
-  const heldout = wiki.slice(0, HELDOUT);
-  const write = (name: string, texts: readonly { id: string; text: string }[]) =>
-    writeFileSync(at(`${name}.jsonl`), texts.map((t) => `${JSON.stringify(t)}\n`).join(""));
-  write("forget", rows.slice(0, SET));
-  write("kept", rows.slice(SET, 2 * SET));
-  write("unseen", rows.slice(2 * SET));
-  write("recited", rows.slice(0, 2 * SET));
-  write(
-    "heldout",
-    heldout.map(({ id, text }) => ({ id, text: text.slice(0, HELDOUT_CHARACTERS) })),
-  );
-  write("general", wiki.slice(HELDOUT));
 }
 
 type Sets = {
