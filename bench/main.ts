@@ -6,6 +6,7 @@ import { unknownName } from "../src/base/errors.ts";
 import { openModel, writeCheckpoint } from "../src/io/index.ts";
 import { cacheDirectory, demoModelPath } from "../src/setup/paths.mjs";
 import { agree } from "./agree.ts";
+import { energy } from "./energy.ts";
 import { eraseReal } from "./erase-real.ts";
 import { opOverhead } from "./op-overhead.ts";
 import { parity } from "./parity.ts";
@@ -16,7 +17,7 @@ import { ownAudit, streaming } from "./streaming.ts";
 import type { Row } from "./types.ts";
 
 /** Rows that take long and run only when they are named. */
-const LONG = ["quickstart", "agree", "erase-real", "streaming"];
+const LONG = ["quickstart", "energy", "agree", "erase-real", "streaming"];
 const ROWS: Record<string, (directory: string) => Row[] | Promise<Row[]>> = {
   "op-overhead": opOverhead,
   startup,
@@ -24,6 +25,7 @@ const ROWS: Record<string, (directory: string) => Row[] | Promise<Row[]>> = {
   "train-step": trainStepRow,
   score: scoreRow,
   quickstart,
+  energy,
   agree,
   "erase-real": eraseReal,
   streaming,

@@ -33,7 +33,7 @@ const own = (method: string): Recipe => ({
   flags: { method, ...(RETAIN.has(method) && { retain: "self" }) },
 });
 
-/** The directions of the default under another loss: what the loss adds, and what the selection. */
+/** The directions of `emso+one-group` under another loss: what the loss adds, and what the selection. */
 const directed = (method: string): Recipe => ({
   name: `${method}+directions`,
   flags: {
@@ -44,6 +44,12 @@ const directed = (method: string): Recipe => ({
     passes: 4,
   },
 });
+
+/** The paper's form on another share of the weights than a twentieth, and as many chosen at random. */
+const fractions = (fraction: number): Recipe[] => [
+  { name: `emso-paper+${fraction}`, flags: { method: "emso-paper", fraction } },
+  { name: `em+random+${fraction}`, flags: { method: "emso-paper", select: "random", fraction } },
+];
 
 /** The entropy loss on a twentieth of the weights, chosen by another rule. */
 const selected = (select: string): Recipe => ({
@@ -58,6 +64,10 @@ const WEIGHT_SELECTORS = SELECTOR_NAMES.filter(
 export const RECIPES: readonly Recipe[] = [
   ...METHOD_NAMES.map(own),
   ...["em", "ga", "npo", "undial"].map(directed),
+  {
+    name: "em+groups",
+    flags: { method: "em", select: "directions", groups: 8, scope: "mlp", lr: 1e-4, passes: 4 },
+  },
   {
     name: "emso+dense",
     flags: { method: "emso", select: "dense", scope: "linear", lr: 2e-5 },
@@ -89,6 +99,7 @@ export const RECIPES: readonly Recipe[] = [
     flags: { method: "emso-paper", select: "random", optimiser: "sgd", lr: 0.05 },
   },
   ...WEIGHT_SELECTORS.map(selected),
+  ...[0.01, 0.3].flatMap(fractions),
   { name: "em+rows", flags: { method: "emso-paper", per: "row" } },
   { name: "em+constraint", flags: { method: "em", constraint: "kl=0.05" } },
   { name: "em+subzero", flags: { method: "em", optimiser: "subzero", lr: 1e-4 } },
