@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
-import { unknownName } from "../src/base/errors.ts";
+import { unknownName, UnreciteError } from "../src/base/errors.ts";
 import { openModel, writeCheckpoint } from "../src/io/index.ts";
 import { cacheDirectory, demoModelPath } from "../src/setup/paths.mjs";
 import { agree } from "./agree.ts";
@@ -47,11 +47,12 @@ async function demoDirectory(): Promise<string> {
   return directory;
 }
 
-const args = process.argv.slice(2);
-if (args[0] === "--alone") {
-  const [, name, ...rest] = args;
-  console.log(JSON.stringify(await ALONE[name!]!(...rest)));
-} else {
+async function main(args: readonly string[]): Promise<void> {
+  if (args[0] === "--alone") {
+    const [, name, ...rest] = args;
+    console.log(JSON.stringify(await ALONE[name!]!(...rest)));
+    return;
+  }
   const names = args.filter((a) => a !== "--json");
   for (const name of names) {
     if (!Object.hasOwn(ROWS, name)) throw unknownName("row", name, Object.keys(ROWS));
@@ -63,16 +64,28 @@ if (args[0] === "--alone") {
     : Object.keys(ROWS).filter((n) => !LONG.includes(n))) {
     rows.push(...(await ROWS[name]!(directory)));
   }
-  const machine = `${cpus()[0]?.model ?? "unknown"}, ${cpus().length} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
-  if (args.includes("--json")) {
-    console.log(JSON.stringify({ schema: "unrecite/bench/v1", machine, rows }, null, 2));
-  } else {
-    console.log(machine);
-    for (const r of rows) {
-      console.log(
-        `${r.name.padEnd(20)} ${r.value.toPrecision(4).padStart(10)} ${r.unit.padEnd(24)} ${r.peer === null ? "" : `${r.peer.name} ${r.peer.value.toPrecision(4)}`} ${r.ratio === null ? "" : `ratio ${r.ratio.toFixed(2)}`}  ${r.bar}: ${r.pass ? "pass" : "FAIL"}`,
-      );
-    }
-  }
+  print(rows, args.includes("--json"));
   process.exitCode = rows.every((r) => r.pass) ? 0 : 1;
+}
+
+function print(rows: readonly Row[], json: boolean): void {
+  const machine = `${cpus()[0]?.model ?? "unknown"}, ${cpus().length} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
+  if (json) {
+    console.log(JSON.stringify({ schema: "unrecite/bench/v1", machine, rows }, null, 2));
+    return;
+  }
+  console.log(machine);
+  for (const r of rows) {
+    console.log(
+      `${r.name.padEnd(20)} ${r.value.toPrecision(4).padStart(10)} ${r.unit.padEnd(24)} ${r.peer === null ? "" : `${r.peer.name} ${r.peer.value.toPrecision(4)}`} ${r.ratio === null ? "" : `ratio ${r.ratio.toFixed(2)}`}  ${r.bar}: ${r.pass ? "pass" : "FAIL"}`,
+    );
+  }
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof UnreciteError)) throw error;
+  console.error(error.message);
+  process.exitCode = error.exitCode;
 }

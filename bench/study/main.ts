@@ -68,6 +68,11 @@ function plansOf({ stage, texts, only, label }: Values<typeof STUDY>): Plan[] {
     });
   }
   const recipes = only?.map(recipeNamed) ?? RECIPES;
+  if (label !== undefined && !/^\w+$/.test(label)) {
+    throw inputError(`--label: expected letters, digits and _, got "${label}"`, {
+      wayOut: "it is part of a folder's name, for example --label cpu",
+    });
+  }
   const labelled = (plan: Plan): Plan => ({ ...plan, target: { ...plan.target, label } });
   const there = (plan: Plan) => cellOf(labelled(plan));
   const all = {
