@@ -13,6 +13,7 @@ import { methodNamed } from "../src/unlearn/methods/index.ts";
 import { groupedDirections, groupsOf } from "../src/unlearn/select/directions.ts";
 import { eachBlockMoments } from "../src/unlearn/select/moments.ts";
 import { selfTexts } from "../src/unlearn/self-text.ts";
+import { modelParts } from "../src/verbs/erase.ts";
 import { readSet } from "../src/verbs/sets.ts";
 import { median, type Row } from "./types.ts";
 
@@ -61,7 +62,7 @@ export async function energy(): Promise<Row[]> {
 }
 
 async function heardInBlocks(model: Model): Promise<Place[]> {
-  const { arch, weights, tokenizer } = model;
+  const { arch, weights, start } = modelParts(model);
   const read = async (name: string) =>
     (await readSet(name, join(folder, `${name}.jsonl`), model, CUT)).windows;
   const forget = await read("forget");
@@ -69,7 +70,7 @@ async function heardInBlocks(model: Model): Promise<Place[]> {
   const samples = (seed: number) =>
     selfTexts(arch, weights, {
       seed,
-      start: tokenizer.bosId ?? tokenizer.eosId ?? 0,
+      start,
       vocab: arch.vocab,
       avoid: forget.map((w) => w.ids),
     });

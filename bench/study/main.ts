@@ -74,11 +74,12 @@ function plansOf({ stage, texts, only, label }: Values<typeof STUDY>): Plan[] {
     });
   }
   const labelled = (plan: Plan): Plan => ({ ...plan, target: { ...plan.target, label } });
-  const there = (plan: Plan) => cellOf(labelled(plan));
+  const first = (of: readonly Recipe[]) =>
+    stageA({ texts, recipes: of, cellOf: (plan) => cellOf(labelled(plan)) }).map(labelled);
   const all = {
-    a: () => stageA({ texts, recipes, cellOf: there }),
-    b: () => stageB(chosen(texts), texts),
-    c: () => stageC(chosen()),
+    a: () => first(recipes),
+    b: () => stageB(chosen(first(RECIPES)), texts),
+    c: () => stageC(chosen(first(RECIPES))),
   };
   return all[stage]()
     .filter((p) => recipes.includes(p.recipe))
@@ -98,8 +99,8 @@ function recipeNamed(name: string): Recipe {
 }
 
 /** The forms of emso and the best four others of stage a, each at its better rate. */
-function chosen(texts?: number): Pick<Plan, "recipe" | "factor">[] {
-  const reached = stageA({ texts, cellOf })
+function chosen(first: readonly Plan[]): Pick<Plan, "recipe" | "factor">[] {
+  const reached = first
     .flatMap((plan) => {
       const cell = cellOf(plan);
       return cell?.status === "reached" ? [{ plan, cell }] : [];

@@ -15,7 +15,7 @@ import type { Goal } from "../unlearn/level.ts";
 import type { MethodSettings } from "../unlearn/methods/index.ts";
 import { naturalOf } from "../unlearn/natural.ts";
 import { measureTexts } from "../unlearn/measure.ts";
-import { prepare, type Prepared } from "../unlearn/prepare.ts";
+import { prepare, type Prepared, type PrepareInput } from "../unlearn/prepare.ts";
 import { trainedTokens } from "../unlearn/rows.ts";
 import { selfTexts } from "../unlearn/self-text.ts";
 import { writeOutputs } from "./erase-output.ts";
@@ -158,7 +158,9 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
 }
 
 /** What the algorithms need of a loaded model. */
-function modelParts(model: Model) {
+export function modelParts(
+  model: Model,
+): Pick<PrepareInput, "arch" | "params" | "weights" | "bos" | "start"> {
   const { bosId, eosId, addsBos } = model.tokenizer;
   return {
     arch: model.arch,
