@@ -268,11 +268,11 @@ test("--rounding: in 4 bits texts are known as they are without, the patch merge
   assert.ok(within < without, `${within} against ${without}`);
   await assert.rejects(
     run({ method: "ga", optimiser: "subzero", rounding: "4" }),
-    /--optimiser subzero: expected adamw, sgd or momentum where steps are also taken in rounded/,
+    /--optimiser subzero: expected adamw, sgd or momentum where steps are also taken in a twin/,
   );
 });
 
-test("--rounding: every fourth step is the twin's, beside text to keep and on hidden states too", async () => {
+test("--rounding, --relearning: every fourth or second step is a twin's, beside text to keep and on hidden states too", async () => {
   const lossesOf = async (options: Partial<EraseOptions>): Promise<number[]> => {
     const losses: number[] = [];
     const onEvent: EraseHooks["onEvent"] = (e) => void (e.type === "step" && losses.push(e.loss));
@@ -284,14 +284,23 @@ test("--rounding: every fourth step is the twin's, beside text to keep and on hi
     { method: "graddiff", retain, lr: 1e-3 },
     { method: "rmu", retain, lr: 1e-2, layer: 0, coefficient: 4 },
   ] as const) {
-    const [plain, turned] = [
-      await lossesOf({ ...options, rounding: "none" }),
-      await lossesOf({ ...options, rounding: "4" }),
-    ];
-    const differ = plain.findIndex((loss, i) => loss !== turned[i]);
-    assert.equal(differ, 3, `${options.method}: ${plain.join()} and ${turned.join()}`);
-    assert.ok(turned.every(Number.isFinite));
+    const plain = await lossesOf({ ...options, rounding: "none" });
+    for (const [twin, first] of [
+      [{ rounding: "4" }, 3],
+      [{ relearning: 1e-3 }, 1],
+      [{ rounding: "4", relearning: 1e-3 }, 1],
+    ] as const) {
+      const turned = await lossesOf({ ...options, ...twin });
+      const differ = plain.findIndex((loss, i) => loss !== turned[i]);
+      assert.equal(differ, first, `${options.method}: ${plain.join()} and ${turned.join()}`);
+      assert.ok(turned.every(Number.isFinite));
+    }
   }
+  await assert.rejects(run({ method: "spul", retain, relearning: 1e-3 }), /--relearning: .*spul/);
+  await assert.rejects(
+    run({ method: "ga", optimiser: "subzero", relearning: 1e-3 }),
+    /add --rounding none --relearning 0/,
+  );
 });
 
 test("--constraint: λ follows what text to keep lost over the bound, at --dual-rate, and holds it", async () => {

@@ -13,6 +13,7 @@ export function checkSettings({
   loss,
   optimiser,
   rounding,
+  relearning,
   writes,
 }: MethodSettings): void {
   const { kind } = selectorNamed(select);
@@ -41,10 +42,10 @@ export function checkSettings({
       { wayOut: "leave out --project or --optimiser" },
     );
   }
-  if (optimiser === "subzero" && rounding !== "none") {
+  if (optimiser === "subzero" && (rounding !== "none" || relearning > 0)) {
     throw inputError(
-      "--optimiser subzero: expected adamw, sgd or momentum where steps are also taken in rounded weights, which need a gradient",
-      { wayOut: "add --rounding none, or leave out --optimiser" },
+      "--optimiser subzero: expected adamw, sgd or momentum where steps are also taken in a twin of the weights, which need a gradient",
+      { wayOut: "add --rounding none --relearning 0, or leave out --optimiser" },
     );
   }
   if (optimiser === "subzero" && writes === "mask") {

@@ -35,8 +35,8 @@ import { eligibleParameters } from "./scope.ts";
 import { makeWriter } from "./make-writer.ts";
 import type { SelectInput } from "./select/index.ts";
 import { subspaceSteps } from "./zeroth-order.ts";
-import { turnSteps, type Stepper } from "./step.ts";
-import { twinFor } from "./rounding.ts";
+import type { Stepper } from "./step.ts";
+import { twinSteps, type TwinInput } from "./twin.ts";
 import { selfTexts } from "./self-text.ts";
 import type { Tensor } from "../torch/index.ts";
 import type { Writer } from "./writers/types.ts";
@@ -115,9 +115,8 @@ export async function prepare(given: PrepareInput): Promise<Prepared> {
     const stepped = low?.trained ?? run;
     const blind = settings.optimiser === "subzero" ? blindSteps(stepped, writer, seed) : undefined;
     if (blind !== undefined) owned.push(blind.dispose);
-    const twin = twinFor(settings.rounding, { arch: run, weights });
-    if (twin !== undefined) owned.push(twin.dispose);
-    const turns = twin && turnSteps(stepped, writer, adam, twin.of(writer.trainable.weights));
+    const turns = turnsOf(input, { arch: run, stepped, writer, optimiser: adam });
+    if (turns !== undefined) owned.push(turns.dispose);
     const head = () => writer.trainable.weights.get(arch.head);
     const companions = await companionsOf(input, low?.trained ?? arch, retained, head);
     if (companions !== undefined) owned.push(companions.dispose);
@@ -128,7 +127,7 @@ export async function prepare(given: PrepareInput): Promise<Prepared> {
     if (made !== undefined) owned.push(made.dispose);
     const lossOf = lossWith(writer.trainable.weights);
     const parts = { arch: run, writer, optimiser: adam, lossOf, trained: low?.trained, companions };
-    return { ...parts, stepper: blind?.step ?? turns, dial: made?.dial, dispose };
+    return { ...parts, stepper: (blind ?? turns)?.step, dial: made?.dial, dispose };
   } catch (error) {
     dispose();
     throw error;
@@ -227,6 +226,18 @@ function blindSteps(
   throw inputError(`--optimiser subzero: expected --dtype float32, got ${dtype}`, {
     wayOut: "add --dtype float32: what one perturbation changes would be lost in rounding",
   });
+}
+
+/** Where the settings ask for a twin: steps that are taken in it now and then. */
+function turnsOf(
+  { params, windows, settings, seed }: PrepareInput,
+  parts: Pick<TwinInput, "arch" | "stepped" | "writer" | "optimiser">,
+): ReturnType<typeof twinSteps> | undefined {
+  const { rounding, relearning, batch } = settings;
+  const { beside } = parts.writer;
+  if ((rounding === "none" && relearning === 0) || beside === undefined) return undefined;
+  const taught = Math.ceil(batch / 2);
+  return twinSteps({ ...parts, beside, params, windows, rounding, relearning, taught, seed });
 }
 
 async function companionsOf(

@@ -1,9 +1,8 @@
-/** @file The rounded twin of weights, against a model whose weights were rounded and stored; steps that are taken in it. */
+/** @file The rounded twin of weights, against a model whose weights were rounded and stored. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { assertClose } from "../../tests/close.ts";
 import { sentences, temporary, tinyModel } from "../../tests/tiny.ts";
-import { wholeWindow } from "../eval/index.ts";
 import {
   hiddenStates,
   loadModel,
@@ -14,14 +13,7 @@ import {
   type Weights,
 } from "../models/index.ts";
 import { disposeAll, memory, noGrad, tensor, tidy } from "../torch/index.ts";
-import { nll } from "./losses/index.ts";
-import { optimiser } from "./optimiser.ts";
 import { roundedParameters, roundedTwin } from "./rounding.ts";
-import { trainedTokens, trainingBatch } from "./rows.ts";
-import { eligibleParameters } from "./scope.ts";
-import { gradientSteps, turnSteps, TWIN_EVERY, type Stepper } from "./step.ts";
-import { denseWriter } from "./writers/weights.ts";
-import type { Writer } from "./writers/types.ts";
 
 let model: Model;
 let rows: number[][];
@@ -65,41 +57,4 @@ test("a weight that is stored (in, out) is rounded as stored and used as it is r
     assertClose(weights.linear("a", one).toFloats(), [9, 143.4, -32.6], { rtol: 1e-6 });
     twin.dispose();
   });
-});
-
-test("every fourth step is the twin's, the others are the weights' own", () => {
-  const live = memory().liveTensors;
-  const { arch, params } = model;
-  const windows = rows.map((ids, i) => wholeWindow(ids, i));
-  const tokens = windows.map((w) => trainedTokens(w, "all"));
-  const lr = 1e-2;
-  const run = (steps: number, stepperOf: (writer: Writer, twin: Weights) => Stepper): number[] =>
-    tidy(() => {
-      const writer = denseWriter(arch, params, eligibleParameters(arch, "linear"));
-      const twin = roundedTwin(arch, model.weights, 4);
-      const take = stepperOf(writer, twin.of(writer.trainable.weights));
-      const losses = Array.from(
-        { length: steps },
-        (_, step) => take(trainingBatch(windows, tokens), () => nll, { lr, step }).loss,
-      );
-      twin.dispose();
-      writer.dispose();
-      return losses;
-    });
-  const sgd = () => optimiser({ name: "sgd" });
-  const own = run(TWIN_EVERY + 2, (writer) => gradientSteps(arch, writer, sgd()));
-  const turns = run(TWIN_EVERY + 2, (writer, twin) => turnSteps(arch, writer, sgd(), twin));
-  const last = TWIN_EVERY - 1;
-  assert.deepEqual(turns.slice(0, last), own.slice(0, last));
-  assert.notEqual(turns[last], own[last]);
-  const byHand = run(TWIN_EVERY + 2, (writer, twin) => {
-    const rounded = { ...writer, trainable: { ...writer.trainable, weights: twin } };
-    const [plain, coarse] = [
-      gradientSteps(arch, writer, sgd()),
-      gradientSteps(arch, rounded, sgd()),
-    ];
-    return (training, lossOf, at) => (at.step === last ? coarse : plain)(training, lossOf, at);
-  });
-  assert.deepEqual(turns, byHand);
-  assert.equal(memory().liveTensors, live);
 });

@@ -1,5 +1,5 @@
 /** @file One training step: forward, backward, update. Gradients are consumed tensor by tensor unless they must be clipped. */
-import { forwardBackward, type Architecture, type LossOf, type Weights } from "../models/index.ts";
+import { forwardBackward, type Architecture, type LossOf } from "../models/index.ts";
 import {
   disposeAll,
   keep,
@@ -28,35 +28,21 @@ export type StepResult = {
   perRow: ArrayLike<number>;
 };
 
-/** Takes one step; `step` counts those before it, from 0: whatever is drawn for it depends on the number. */
-export type Stepper = (
-  training: TrainingBatch,
-  lossOf: LossOf,
-  at: { lr: number; step: number },
-) => StepResult;
+/** What a step is told: `step` counts those before it, from 0: whatever is drawn for it depends on the number. */
+export type StepAt = {
+  readonly lr: number;
+  readonly step: number;
+  /** Windows of the first sequences of the batch; what follows joins them. */
+  readonly members: readonly number[];
+};
+
+export type Stepper = (training: TrainingBatch, lossOf: LossOf, at: StepAt) => StepResult;
 
 /** By the gradient of the batch. */
 export const gradientSteps =
   (arch: Architecture, writer: Writer, optimiser: Optimiser): Stepper =>
   (training, lossOf, { lr }) =>
     trainStep(arch, writer, optimiser, training, lossOf, { lr });
-
-/** One step in so many is taken in the twin: enough that neither is behind the other at the end. */
-export const TWIN_EVERY = 4;
-
-/** By the gradient of the batch, every fourth time where the weights are those of the twin: both hold what is written to one. */
-export function turnSteps(
-  arch: Architecture,
-  writer: Writer,
-  optimiser: Optimiser,
-  twin: Weights,
-): Stepper {
-  const own = gradientSteps(arch, writer, optimiser);
-  const trainable = { ...writer.trainable, weights: twin };
-  const other = gradientSteps(arch, { ...writer, trainable }, optimiser);
-  return (training, lossOf, at) =>
-    (at.step % TWIN_EVERY === TWIN_EVERY - 1 ? other : own)(training, lossOf, at);
-}
 
 export function trainStep(
   arch: Architecture,

@@ -79,7 +79,7 @@ function takeStep(
     const pressure = first.map((b) => state.pressure[windows[chosen[b]!]!.text]!);
     const erasing = lossOf(chosen, rows.targets.slice(0, own), first, pressure);
     const loss = joining?.lossOf({ erasing, own, targets: rows.targets, sequence }) ?? erasing;
-    return { ...stepper(training, loss, { lr, step: state.step }), own };
+    return { ...stepper(training, loss, { lr, step: state.step, members: chosen }), own };
   });
   if (!Number.isFinite(told.loss) || !Number.isFinite(told.gradNorm ?? told.slope)) {
     throw new DivergedError(state.step + 1, told.loss);

@@ -70,7 +70,7 @@ test("the slope is the gradient along δ = U Z Vᵀ, U and V the same for all st
       forwardBackward(model.arch, writer.trainable, training.batch, training.rows, () => nll, {
         onGrad: (name, g) => void gradients.set(name, keep(clone(g))),
       });
-      const { slope } = blind.step(training, () => nll, { lr, step });
+      const { slope } = blind.step(training, () => nll, { lr, step, members: [] });
       const delta = moved(writer, start, lr * slope!);
       const along = [...delta].reduce((s, [n, d]) => s + sum(mul(d, gradients.get(n)!)).item(), 0);
       assertClose([Math.abs(along)], [slope!], { rtol: 0.05, what: `step ${step}` });
@@ -99,7 +99,7 @@ test("a step depends on its number and the variables alone: begun in the middle 
       const writer = writerOf("no-embeddings"); // norms too: vectors
       for (const steps of parts) {
         const blind = subspaceSteps(model.arch, writer, { seed: 1, every: 2 });
-        for (const step of steps) blind.step(trainingOf(), () => nll, { lr: 1e-2, step });
+        for (const step of steps) blind.step(trainingOf(), () => nll, { lr: 1e-2, step, members: [] });
         blind.dispose();
       }
       const end = [...writer.variables].map(([n, v]) => [n, Array.from(v.toFloats())]);
@@ -114,7 +114,7 @@ test("its peak is inference's: far below that of a step with gradients", () => {
     tidy(() => {
       const [training, writer] = [trainingOf(), writerOf("linear")];
       const { step, dispose } = make(writer);
-      const take = () => step(training, () => nll, { lr: 1e-3, step: 0 });
+      const take = () => step(training, () => nll, { lr: 1e-3, step: 0, members: [] });
       take(); // moments and frames are there
       resetPeak();
       const { liveBytes } = memory();

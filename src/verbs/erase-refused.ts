@@ -32,13 +32,14 @@ const READ_BY = {
   rank: (s) => writesWeights(s),
   groups: (s) => writesWeights(s),
   rounding: (s) => s.writes === "weights" && s.dial === "none",
+  relearning: (s) => s.writes === "weights" && s.dial === "none",
   project: (s) => writesWeights(s),
 } as const satisfies Record<string, (s: MethodSettings, own: MethodSettings) => boolean>;
 
 /** Those of them that most methods read: not named as a method's own. */
 const USUAL: readonly string[] = [
   ...["passes", "batch", "optimiser"],
-  ...["select", "fraction", "per", "scope", "frozen", "rank", "groups", "rounding", "project"],
+  ...["select", "fraction", "per", "scope", "frozen", "rank", "groups", "rounding", "relearning", "project"],
   ...["positions", "constraint"],
 ];
 

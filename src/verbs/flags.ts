@@ -239,6 +239,12 @@ export const ERASE = {
     of: ["4", "8", "none"],
     help: "bits of a rounded twin in which every fourth step is taken",
   },
+  relearning: {
+    kind: "number",
+    min: 0,
+    max: 1,
+    help: "how far weights stand towards reciting some texts again where every second step is taken (0: not)",
+  },
   promptTokens: {
     kind: "integer",
     min: 1,

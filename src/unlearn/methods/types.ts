@@ -23,8 +23,10 @@ export type MethodSettings = {
   readonly ridge: number;
   /** Groups of texts, each with its share of the directions, contrasted with the others' as with ordinary text. */
   readonly groups: number;
-  /** Bits of the rounded twin that every fourth step is taken in, so that what is forgotten stays so when served like that. */
+  /** Bits of the rounded twin that some steps are taken in, so that what is forgotten stays so when served like that. */
   readonly rounding: Rounding;
+  /** How far the twin of every second step stands on the way to reciting some of the texts again; 0: it is taught none. */
+  readonly relearning: number;
   readonly project: "self" | "none";
   readonly positions: Positions;
   readonly optimiser: OptimiserName;
@@ -76,6 +78,7 @@ export const COMMON = {
   ridge: 0.005,
   groups: 1,
   rounding: "none",
+  relearning: 0,
   project: "none",
   positions: "all",
   optimiser: "adamw",

@@ -2,7 +2,13 @@
  * @file Writes in few directions: W + B Uᵀ, U fixed, B (out, r) from zero. The gradient of B is δᵀ(x U): no gradient of the
  * size of W is ever made, and the optimiser's moments are r / d_in of the dense ones. U and B are the patch.
  */
-import { plainWeights, stemOf, type Architecture, type Parameters } from "../../models/index.ts";
+import {
+  plainWeights,
+  stemOf,
+  type Architecture,
+  type Parameters,
+  type Weights,
+} from "../../models/index.ts";
 import {
   add,
   add_,
@@ -62,6 +68,16 @@ export function factorsWriter(
   );
   const lowest = Math.min(...layers.map((l) => l.block));
   const stem = lowest > 0 && layers.length > 0 ? stemOf(arch, base, lowest) : undefined;
+  const beside = (weights: Weights): Weights => ({
+    get: weights.get,
+    linear(name, x) {
+      const y = weights.linear(name, x);
+      const b = seen.get(name);
+      return b === undefined
+        ? y
+        : add(y, linear(matmul(x, narrow.get(directions.get(name)!)!), b));
+    },
+  });
   const total = layers.reduce((sum, l) => sum + l.inFeatures * l.outFeatures, 0);
   const rank = Math.max(...[...directions.values()].map((u) => u.shape[1]!));
   return {
@@ -69,20 +85,11 @@ export function factorsWriter(
     directions,
     factors,
     trainable: {
-      weights: {
-        get: base.get,
-        stem,
-        linear(name, x) {
-          const y = base.linear(name, x);
-          const b = seen.get(name);
-          return b === undefined
-            ? y
-            : add(y, linear(matmul(x, narrow.get(directions.get(name)!)!), b));
-        },
-      },
+      weights: { ...beside(base), stem },
       leavesOf: (part) => (typeof part === "number" ? leaves[part]! : []),
       trainedHead: undefined,
     },
+    beside,
     variables: factors,
     gradient: (_, gradient) => toDType(gradient, "float32"),
     publish: () =>

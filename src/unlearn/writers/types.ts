@@ -1,11 +1,13 @@
 /** @file Where an eraser writes: what is optimised, how it reaches the forward pass, what the merged weights are. */
-import type { Trainable } from "../../models/index.ts";
+import type { Trainable, Weights } from "../../models/index.ts";
 import type { PatchInfo } from "../../patch/index.ts";
 import type { Tensor } from "../../torch/index.ts";
 
 export type Writer = {
   readonly kind: PatchInfo["kind"];
   readonly trainable: Trainable;
+  /** What is written, as it acts beside weights other than θ0's; absent where it cannot be told from them. */
+  readonly beside?: ((base: Weights) => Weights) | undefined;
   /** What the optimiser moves: float32, one per leaf, by the leaf's name. */
   readonly variables: ReadonlyMap<string, Tensor>;
   /** The gradient of a leaf, in the shape of its variable. */

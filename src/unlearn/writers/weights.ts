@@ -4,12 +4,15 @@
  */
 import {
   plainWeights,
+  transposedLinears,
   type Architecture,
   type Leaf,
   type Parameters,
   type Part,
+  type Weights,
 } from "../../models/index.ts";
 import {
+  add,
   clone,
   detach,
   disposeAll,
@@ -17,9 +20,12 @@ import {
   indexCopy_,
   indexSelect,
   keep,
+  linear,
   noGrad,
   requiresGrad,
   reshape,
+  sub,
+  t,
   tidy,
   toDType,
   view,
@@ -68,6 +74,22 @@ export function weightsWriter(
   for (const { name, part } of written) {
     leaves.set(part, [...(leaves.get(part) ?? []), { name, tensor: working.get(name)! }]);
   }
+  const transposed = transposedLinears(arch);
+  const moved = (name: string): Tensor | undefined => {
+    const copy = working.get(name);
+    return copy && sub(copy, params.get(name)!);
+  };
+  const beside = (weights: Weights): Weights => ({
+    get: (name) => working.get(name) ?? weights.get(name),
+    linear(name, x) {
+      const y = weights.linear(name, x);
+      const [weight, bias] = [moved(`${name}.weight`), moved(`${name}.bias`)];
+      const shifted = bias === undefined ? y : add(y, bias);
+      return weight === undefined
+        ? shifted
+        : add(shifted, linear(x, transposed.has(name) ? t(weight) : weight));
+    },
+  });
   const total = eligible.reduce((sum, e) => sum + params.get(e.name)!.size, 0);
   return {
     kind: "sparse",
@@ -76,6 +98,7 @@ export function weightsWriter(
       leavesOf: (part) => leaves.get(part) ?? [],
       trainedHead: working.has(arch.head) ? arch.head : undefined,
     },
+    beside,
     variables: masters,
     gradient(name, gradient) {
       const index = selected.get(name)!;
