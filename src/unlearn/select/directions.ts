@@ -2,6 +2,7 @@
 import type { Window } from "../../eval/windows.ts";
 import {
   add,
+  amax,
   cat,
   clamp,
   keep,
@@ -17,9 +18,13 @@ import { eachBlockMoments, type Corpus } from "./moments.ts";
 import { leadingDirections, unwhiten, whitener } from "./subspace.ts";
 import type { SelectInput, Selector } from "./types.ts";
 
+/** Share of the largest e below which a direction is not blown up to RMS 1: the texts hardly excite it, or only rounding does. */
+const FAINT = 1e-4;
+
 /**
  * V = leading eigenvectors of L⁻¹ A_f L⁻ᵀ, L Lᵀ = A_s + λ·mean(diag A_s)·I, U = L⁻ᵀ V diag(e)^-½: each direction has RMS 1 on
- * the forget set, and e says how much more the forget set excites it than ordinary text does. One U per input of a block.
+ * the forget set (less where the set excites it 10,000 times less than the leading one: a short text has fewer directions than are
+ * asked for), and e says how much more the forget set excites it than ordinary text does. One U per input of a block.
  *
  * With k groups of texts each has an equal share of the directions, and the other groups count as ordinary text:
  * A_g for A_f, A_s + mean of A_h over h ≠ g for A_s. What all recited texts excite alike belongs to the texts that shall be kept too,
@@ -86,7 +91,8 @@ export function groupedDirections(
 function scaled(ordinary: Tensor, forget: Tensor, rank: number, ridge: number): Tensor {
   const l = whitener(ordinary, ridge);
   const { vectors, values } = leadingDirections(l, (x) => matmul(forget, x), rank);
-  const inverseRoot = powScalar(clamp(values, { min: 1e-12 }), -0.5); // (r)
+  const faintest = Math.max(1e-12, FAINT * amax(values).item());
+  const inverseRoot = powScalar(clamp(values, { min: faintest }), -0.5); // (r)
   return mul(unwhiten(l, vectors), unsqueeze(inverseRoot, 0)); // (d, r)
 }
 
