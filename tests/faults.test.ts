@@ -12,7 +12,7 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { UnreciteError } from "../src/base/errors.ts";
-import { erase, evaluate, loadModel } from "../src/index.ts";
+import { erase, evaluate, loadModel, memorize } from "../src/index.ts";
 import { openCheckpoint, writeSafetensors, type SafetensorsEntry } from "../src/io/index.ts";
 import { memory } from "../src/torch/index.ts";
 import { CONFIG, sentences, temporary, textsFile, tinyModel } from "./tiny.ts";
@@ -156,6 +156,23 @@ test("a text in two sets is refused, a set that only touches another is named", 
   assert.match(warnings.join(), /forget and kept share runs of 8 tokens/);
 });
 
+test("memorize whose gradient is no number says so, and writes nothing", async () => {
+  const big = (e: SafetensorsEntry): SafetensorsEntry[] => {
+    if (e.name !== "model.layers.0.mlp.up_proj.weight") return [e];
+    const values = new Float32Array(e.shape.reduce((a, b) => a * b, 1)).fill(3e38);
+    return [{ ...e, bytes: () => new Uint8Array(values.buffer) }];
+  };
+  const model = await spoiled((dir) => rewrite(dir, big));
+  const [out, live] = [join(folder, "diverged"), memory().liveTensors];
+  const general = textsFile(folder, "general-2", texts);
+  await assert.rejects(
+    memorize({ model, texts: textsFile(folder, "diverging", texts), general, out, ...cut }),
+    /memorize: expected a finite loss and gradient, got .* at step 1\n {2}→ lower --lr/,
+  );
+  assert.ok(!existsSync(out));
+  assert.equal(memory().liveTensors, live);
+});
+
 test("texts too short, settings that contradict each other, an output that is there already", async () => {
   const model = await spoiled(() => undefined);
   const forget = textsFile(folder, "forget-2", texts);
@@ -181,6 +198,10 @@ test("texts too short, settings that contradict each other, an output that is th
     /expected windows of at most 128 tokens/,
   );
   await assert.rejects(run({ project: "self" }), /--project self: expected a selector of weights/);
+  await assert.rejects(
+    run({ out: join(folder, "alone") }),
+    /--out: expected --patch-out beside it where there is no run, got none/,
+  );
   await assert.rejects(
     run({ scope: "all" }),
     /--scope all: expected linear, mlp or attention with --select directions/,

@@ -2,6 +2,7 @@
  * @file Fine-tunes a model until it recites given windows, with as much general text in every batch, so that it stays a
  * language model. Makes targets for experiments and the demo; the opposite of what the rest of this folder does.
  */
+import { inputError } from "../base/errors.ts";
 import { shuffled } from "../base/random.ts";
 import { perText, tokenStats, type Window } from "../eval/index.ts";
 import { breathe, type Architecture, type LogitLoss, type Parameters } from "../models/index.ts";
@@ -94,6 +95,15 @@ export async function memorizeLoop(
           return taken;
         });
         step++;
+        if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
+          const got = Number.isFinite(loss) ? "a gradient that is no number" : String(loss);
+          throw inputError(
+            `memorize: expected a finite loss and gradient, got ${got} at step ${step}`,
+            {
+              wayOut: "lower --lr, or look at the model: unrecite evaluate",
+            },
+          );
+        }
         const place = { batch: from / batch + 1, batches: Math.ceil(order.length / batch) };
         onEvent?.({ type: "step", step, epoch, ...place, loss, gradNorm, learningRate: rate });
         await breathe(signal);

@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import type { Options, Values } from "../base/flags.ts";
+import { inputError } from "../base/errors.ts";
 import { resolveFlags } from "../base/flags.ts";
 import type { EraseResult, Window } from "../eval/index.ts";
 import { wholeWindow } from "../eval/index.ts";
@@ -59,7 +60,14 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
   const started = performance.now();
   settingsOf(values, { hasSpans: false }); // refuses what cannot be before anything is loaded
   const session = openSession(values);
-  if (values.out !== undefined) await expectEmptyFolder(values.out); // before the work, not after it
+  if (values.out !== undefined) {
+    await expectEmptyFolder(values.out); // before the work, not after it
+    if (values.patchOut === undefined && hooks.files === undefined) {
+      throw inputError("--out: expected --patch-out beside it where there is no run, got none", {
+        wayOut: "name a place for the patch that the merged model is made with",
+      });
+    }
+  }
   const phase = (name: string) => (done: number, total: number) =>
     hooks.onEvent?.({ type: "phase", name, done, total });
   const measured = await loadModel(values.model); // float32: what every figure is measured with
