@@ -76,6 +76,8 @@ export type LoopInput = {
   optimiser: Optimiser;
   /** How a step is taken, where not by the optimiser along the gradient of the weights themselves. */
   stepper?: Stepper | undefined;
+  /** Called where an epoch begins, with the weights as they are there. */
+  begin?: ((epoch: number) => void) | undefined;
   windows: readonly Window[];
   tokens: readonly (readonly number[])[];
   texts: number;

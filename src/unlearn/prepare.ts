@@ -36,7 +36,7 @@ import { makeWriter } from "./make-writer.ts";
 import type { SelectInput } from "./select/index.ts";
 import { subspaceSteps } from "./zeroth-order.ts";
 import type { Stepper } from "./step.ts";
-import { twinSteps, type TwinInput } from "./twin.ts";
+import { twinSteps, type Turns, type TwinInput } from "./twin.ts";
 import { selfTexts } from "./self-text.ts";
 import type { Tensor } from "../torch/index.ts";
 import type { Writer } from "./writers/types.ts";
@@ -72,6 +72,8 @@ export type Prepared = {
   optimiser: Optimiser;
   /** How steps are taken, where not by the optimiser along the gradient of the weights themselves. */
   stepper: Stepper | undefined;
+  /** What steps want made where an epoch begins, with the weights as they are there. */
+  begin?: ((epoch: number) => void) | undefined;
   lossOf: (
     members: readonly number[],
     targets: readonly number[],
@@ -127,7 +129,13 @@ export async function prepare(given: PrepareInput): Promise<Prepared> {
     if (made !== undefined) owned.push(made.dispose);
     const lossOf = lossWith(writer.trainable.weights);
     const parts = { arch: run, writer, optimiser: adam, lossOf, trained: low?.trained, companions };
-    return { ...parts, stepper: (blind ?? turns)?.step, dial: made?.dial, dispose };
+    return {
+      ...parts,
+      stepper: (blind ?? turns)?.step,
+      begin: turns?.begin,
+      dial: made?.dial,
+      dispose,
+    };
   } catch (error) {
     dispose();
     throw error;
@@ -232,7 +240,7 @@ function blindSteps(
 function turnsOf(
   { params, windows, settings, seed }: PrepareInput,
   parts: Pick<TwinInput, "arch" | "stepped" | "writer" | "optimiser">,
-): ReturnType<typeof twinSteps> | undefined {
+): Turns | undefined {
   const { rounding, relearning, batch } = settings;
   const { beside } = parts.writer;
   if ((rounding === "none" && relearning === 0) || beside === undefined) return undefined;

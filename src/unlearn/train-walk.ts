@@ -7,7 +7,7 @@ import type { LoopState } from "./checkpoint.ts";
 import { joinedBatch } from "./companions.ts";
 import { nextDual } from "./constraint.ts";
 import type { LoopInput } from "./erase-loop.ts";
-import { restore, takeSnapshot } from "./snapshot.ts";
+import { dropSnapshot, restore, takeSnapshot, type Snapshot } from "./snapshot.ts";
 import { gradientSteps, type StepResult, type Stepper } from "./step.ts";
 import type { Walk } from "./walk.ts";
 
@@ -18,6 +18,7 @@ export function trainingWalk(input: LoopInput, state: LoopState): Walk {
   return {
     async advance(inside) {
       const { batches, full } = epochOf(input, state);
+      if (input.begin !== undefined) beginAt(input, state, inside);
       while (state.next < batches.length) {
         const chosen = batches[state.next]!;
         const began = performance.now();
@@ -39,6 +40,16 @@ export function trainingWalk(input: LoopInput, state: LoopState): Walk {
     restore: (from, to, t) => restore(writer, from, to, t),
     forget: () => optimiser.reset(),
   };
+}
+
+/** An epoch that is taken up in the middle began at the last measured point. */
+function beginAt({ writer, begin }: LoopInput, { epoch, next }: LoopState, inside: Snapshot): void {
+  const now = next === 0 ? undefined : takeSnapshot(writer);
+  if (now !== undefined) restore(writer, inside);
+  begin!(epoch);
+  if (now === undefined) return;
+  restore(writer, now);
+  dropSnapshot(now);
 }
 
 function epochOf(input: LoopInput, { active, epoch }: LoopState) {

@@ -36,6 +36,9 @@ import type { Writer } from "./writers/types.ts";
 /** One step in so many is the twin's: enough that neither is behind the other at the end. */
 export const TWIN_EVERY = { rounded: 4, relearned: 2 };
 
+/** Steps of teaching; ρ is their sum. */
+const LESSONS = 4;
+
 export type TwinInput = {
   /** The whole model's, and what steps run in where that is less. */
   readonly arch: Architecture;
@@ -47,20 +50,28 @@ export type TwinInput = {
   readonly optimiser: Optimiser;
   readonly windows: readonly Window[];
   readonly rounding: Rounding;
-  /** ρ: how far each linear weight stands on the way to reciting some texts; 0: none is taught. */
+  /** ρ: how far each linear weight goes at most on the way to reciting some texts again; 0: none is taught. */
   readonly relearning: number;
-  /** Texts taught at most. */
+  /** Most texts taught at a time; never more than a quarter of them. */
   readonly taught: number;
   readonly seed: number;
 };
 
+/** How steps are taken, and what is made anew where an epoch begins. */
+export type Turns = {
+  readonly step: Stepper;
+  readonly begin: (epoch: number) => void;
+  readonly dispose: () => void;
+};
+
 /**
- * Steps of the writer's own weights and, every fourth or second, of the twin's: θ0 with each linear weight T = Q(W) - ρ sign(∂L/∂T),
- * L the nll of texts drawn anew for each such step, none of which the step itself trains. The sign is Adam's first step: where
- * teaching them again would begin (sharpness-aware minimisation towards relearning; Fan et al. 2025, arXiv 2502.05374). Limits: ρ = 0
- * is rounding alone; Q the identity, relearning alone. Holds T, as large as the linear weights, and nothing that resuming would need.
+ * Steps of the writer's own weights and, every fourth or second, of the twin's: θ0 with each linear weight T, from Q(W) on four times
+ * T <- T - (ρ/4) sign(∂L/∂T), L the nll of a few texts with what is written by then, from the second epoch on others in each epoch. The
+ * twin's steps do not train those texts: what is left of them there must not bring back the rest (sharpness-aware minimisation towards
+ * relearning; Fan et al. 2025, arXiv 2502.05374). Limits: ρ = 0 is rounding alone; Q the identity, relearning alone. Holds T, as large
+ * as the linear weights. T depends on the epoch and the variables at its start alone.
  */
-export function twinSteps(input: TwinInput): { step: Stepper; dispose: () => void } {
+export function twinSteps(input: TwinInput): Turns {
   const { arch, stepped = arch, params, writer, beside, optimiser, relearning } = input;
   const held = new Map(arch.linears.map(({ name }) => [name, heldFor(input, name)] as const));
   const leaves = new Map([...held].map(([name, value]) => [name, leafOf(value)] as const));
@@ -82,13 +93,19 @@ export function twinSteps(input: TwinInput): { step: Stepper; dispose: () => voi
     optimiser,
   );
   const every = relearning > 0 ? TWIN_EVERY.relearned : TWIN_EVERY.rounded;
-  const step: Stepper = (training, lossOf, at) => {
-    if (at.step % every !== every - 1) return own(training, lossOf, at);
-    const taught = relearning > 0 ? drawn(input, at) : [];
-    if (taught.length > 0) relearn(input, held, learning, taught);
-    return other(without(training, at.members, new Set(taught)), lossOf, at);
+  let taught: ReadonlySet<number> = new Set();
+  return {
+    begin(epoch) {
+      if (relearning === 0 || epoch < 2) return; // they are all recited: nothing to teach
+      taught = new Set(drawn(input, epoch));
+      relearn(input, held, learning, taught);
+    },
+    step(training, lossOf, at) {
+      const rest = at.step % every === every - 1 && without(training, at.members, taught);
+      return rest ? other(rest, lossOf, at) : own(training, lossOf, at);
+    },
+    dispose: () => disposeAll([leaves, held]),
   };
-  return { step, dispose: () => disposeAll([leaves, held]) };
 }
 
 type Held = ReadonlyMap<string, Tensor>;
@@ -108,49 +125,42 @@ function standing(weight: Tensor, rounding: Rounding): Tensor {
   return toDType(roundedLinear(toDType(weight, "float32"), rounding === "4" ? 4 : 8), weight.dtype);
 }
 
-/** Puts each held weight where it stands before anything is taught, then ρ along the sign of what teaching would do to it. */
+/** Puts each held weight where it stands before anything is taught, then on the way to where the texts are recited. */
 function relearn(
   { arch, params, windows, rounding, relearning }: TwinInput,
   held: Held,
   learning: Trainable,
-  taught: readonly number[],
+  taught: ReadonlySet<number>,
 ): void {
   noGrad(() =>
     held.forEach((value, name) =>
       tidy(() => copy_(value, standing(params.get(`${name}.weight`)!, rounding))),
     ),
   );
-  const texts = taught.map((i) => windows[i]!);
-  tidy(() => {
-    const { batch, rows } = trainingBatch(
-      texts,
-      texts.map((w) => trainedTokens(w, "all")),
-    );
-    forwardBackward(arch, learning, batch, rows, () => nll, {
-      onGrad: (name, gradient) =>
-        noGrad(() => void add_(held.get(name)!, mulScalar_(sign(gradient), -relearning))),
+  const texts = [...taught].map((i) => windows[i]!);
+  const tokens = texts.map((w) => trainedTokens(w, "all"));
+  const onGrad = (name: string, gradient: Tensor): void =>
+    noGrad(() => void add_(held.get(name)!, mulScalar_(sign(gradient), -relearning / LESSONS)));
+  for (let i = 0; i < LESSONS && texts.length > 0; i++) {
+    tidy(() => {
+      const { batch, rows } = trainingBatch(texts, tokens);
+      forwardBackward(arch, learning, batch, rows, () => nll, { onGrad });
     });
-  });
+  }
 }
 
-/** Texts to teach before a step: such as it does not train, as far as there are; at most half of its own. */
-function drawn(
-  { windows, taught, seed }: TwinInput,
-  { step, members }: { step: number; members: readonly number[] },
-): number[] {
-  const trained = new Set(members);
-  const order = shuffled(`relearning ${seed} ${step}`, [...windows.keys()]);
-  const others = order.filter((i) => !trained.has(i));
-  const half = order.filter((i) => trained.has(i)).slice(0, Math.floor(trained.size / 2));
-  return [...others, ...half].slice(0, taught);
-}
+const drawn = ({ windows, taught, seed }: TwinInput, epoch: number): number[] =>
+  shuffled(`relearning ${seed} ${epoch}`, [...windows.keys()]).slice(
+    0,
+    Math.min(taught, Math.floor(windows.length / 4)),
+  );
 
-/** The batch with no weight on what was taught, the rest of the members sharing it. */
+/** The batch with no weight on what was taught, the rest of its members sharing it; undefined where there is no rest. */
 function without(
   { batch, rows, sequence }: TrainingBatch,
   members: readonly number[],
   taught: ReadonlySet<number>,
-): TrainingBatch {
+): TrainingBatch | undefined {
   const isOut = (b: number) => b < members.length && taught.has(members[b]!);
   if (!members.some((m) => taught.has(m))) return { batch, rows, sequence };
   let [own, left] = [0, 0];
@@ -159,6 +169,7 @@ function without(
     own += weight;
     if (!isOut(sequence[i]!)) left += weight;
   });
+  if (left === 0) return undefined;
   const weights = rows.weights.map((weight, i) => {
     if (sequence[i]! >= members.length) return weight;
     return isOut(sequence[i]!) ? 0 : (weight * own) / left;

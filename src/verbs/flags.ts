@@ -243,7 +243,7 @@ export const ERASE = {
     kind: "number",
     min: 0,
     max: 1,
-    help: "how far weights stand towards reciting some texts again where every second step is taken (0: not)",
+    help: "how far weights go towards reciting some texts again where every second step is taken (0: not)",
   },
   promptTokens: {
     kind: "integer",

@@ -25,7 +25,7 @@ export type MethodSettings = {
   readonly groups: number;
   /** Bits of the rounded twin that some steps are taken in, so that what is forgotten stays so when served like that. */
   readonly rounding: Rounding;
-  /** How far the twin of every second step stands on the way to reciting some of the texts again; 0: it is taught none. */
+  /** How far each weight of the twin of every second step goes to recite some of the texts again; 0: it is taught none. */
   readonly relearning: number;
   readonly project: "self" | "none";
   readonly positions: Positions;
