@@ -110,7 +110,7 @@ const instead = (run: string, idle: readonly string[], given: readonly string[])
   ...settings(run).filter((a, i, all) => !idle.includes(a) && !idle.includes(all[i - 1] ?? "")),
   ...given,
 ];
-for (const { name, idle, given } of [
+for (const { name, idle, given, steps = 3 } of [
   {
     name: "dial",
     idle: ["--rank", "--lr", "--batch"],
@@ -126,13 +126,19 @@ for (const { name, idle, given } of [
     idle: ["--rank", "--lr", "--epochs"],
     given: ["--method", "ga", "--optimiser", "subzero", "--lr", "1e-3", "--epochs", "8"],
   },
+  {
+    name: "relearning", // eight steps an epoch: in the second, texts are taught
+    idle: ["--rank", "--epochs"],
+    given: ["--rank", "8", "--epochs", "3", "--relearning", "1e-2"],
+    steps: 11,
+  },
 ]) {
   test(`${name}: killed and resumed it goes on from where it stood, to the same patch`, async () => {
     const run = at(name);
     const args = (path: string) => instead(path, idle, given);
     const whole = spawnSync(process.execPath, [...ARGS, ...args(at(`${name}-whole`))], { env });
     assert.ok(whole.status === 0 || whole.status === 1, String(whole.stderr));
-    await stopAfter(3, run, args(run), "SIGKILL");
+    await stopAfter(steps, run, args(run), "SIGKILL");
     const last = spawnSync(process.execPath, [...ARGS, "--resume", run, "--quiet"], { env });
     assert.equal(last.status, whole.status, String(last.stderr));
     assert.equal(patchOf(run), patchOf(at(`${name}-whole`)));

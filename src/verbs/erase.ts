@@ -207,7 +207,7 @@ async function run({
   joining,
   hooks,
 }: RunInput): Promise<LoopOutcome> {
-  const { arch, trained, writer, optimiser, stepper, lossOf, companions, dial } = prepared;
+  const { arch, trained, writer, optimiser } = prepared;
   const gate =
     sets.heldout?.windows ?? (await sampledWindows(model, sets.forget, values.seed, hooks.signal));
   const texts = sets.forget.ids.length;
@@ -236,16 +236,11 @@ async function run({
     resumed ?? (path === undefined ? undefined : checkpointTo(path, every, binding));
   const { lr, warmup, epochs, passes, batch, threshold } = settings;
   return eraseLoop({
+    ...prepared,
     arch: trained ?? arch,
-    writer,
-    optimiser,
-    stepper,
     windows,
     tokens,
     texts,
-    lossOf,
-    companions,
-    dial,
     threshold,
     goal,
     measure: () => measureOn(arch, writer.trainable.weights),
