@@ -298,6 +298,10 @@ test("--rounding, --relearning: every fourth or second step is a twin's, beside 
   }
   await assert.rejects(run({ method: "spul", retain, relearning: 1e-3 }), /--relearning: .*spul/);
   await assert.rejects(
+    run({ relearning: 1e-3, scope: "linear", dtype: "bfloat16" }),
+    /--relearning: expected --dtype float32, got bfloat16/,
+  );
+  await assert.rejects(
     run({ method: "ga", optimiser: "subzero", relearning: 1e-3 }),
     /add --rounding none --relearning 0/,
   );

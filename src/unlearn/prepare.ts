@@ -244,6 +244,12 @@ function turnsOf(
   const { rounding, relearning, batch } = settings;
   const { beside } = parts.writer;
   if ((rounding === "none" && relearning === 0) || beside === undefined) return undefined;
+  const { dtype } = params.get(parts.arch.head)!;
+  if (relearning > 0 && dtype !== "float32") {
+    throw inputError(`--relearning: expected --dtype float32, got ${dtype}`, {
+      wayOut: "add --dtype float32: so short a way would be lost in rounding",
+    });
+  }
   const taught = Math.ceil(batch / 2);
   return twinSteps({ ...parts, beside, params, windows, rounding, relearning, taught, seed });
 }
