@@ -99,8 +99,9 @@ test("a step depends on its number and the variables alone: begun in the middle 
       const writer = writerOf("no-embeddings"); // norms too: vectors
       for (const steps of parts) {
         const blind = subspaceSteps(model.arch, writer, { seed: 1, every: 2 });
-        for (const step of steps)
-          {blind.step(trainingOf(), () => nll, { lr: 1e-2, step, members: [] });}
+        for (const step of steps) {
+          blind.step(trainingOf(), () => nll, { lr: 1e-2, step, members: [] });
+        }
         blind.dispose();
       }
       const end = [...writer.variables].map(([n, v]) => [n, Array.from(v.toFloats())]);

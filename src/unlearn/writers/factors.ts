@@ -73,9 +73,7 @@ export function factorsWriter(
     linear(name, x) {
       const y = weights.linear(name, x);
       const b = seen.get(name);
-      return b === undefined
-        ? y
-        : add(y, linear(matmul(x, narrow.get(directions.get(name)!)!), b));
+      return b === undefined ? y : add(y, linear(matmul(x, narrow.get(directions.get(name)!)!), b));
     },
   });
   const total = layers.reduce((sum, l) => sum + l.inFeatures * l.outFeatures, 0);
