@@ -255,14 +255,19 @@ test("--optimiser subzero forgets by forward passes alone, telling slopes and no
 test("--rounding: what is erased is in 4 bits as well, the patch merged or beside them", async () => {
   const known = async (options: { model: string; patch?: string }): Promise<number> =>
     nllOf((await evaluate({ forget, rounding: "4", ...options, ...CUT })).forget);
-  const patchOut = at("twin");
-  const where = { scope: "linear", groups: 1, rank: 8, lr: 5e-5, patchOut } as const;
-  const { result, out } = await run({ ...where, rounding: "4", target: "ma=0.3,nll=2" });
-  const [whole, merged] = [nllOf(result.after.forget), await known({ model: out })];
-  const beside = await known({ model: target, patch: patchOut });
-  assert.ok(whole > nllOf(result.before.forget) + 1, `${whole}`);
-  assert.ok(Math.abs(merged - whole) < 0.05 * whole, `${merged} in 4 bits, ${whole} without`);
-  assert.ok(Math.abs(beside - merged) < 0.05 * merged, `${beside} beside, ${merged} merged`);
+  const apart = async (rounding: "4" | "none"): Promise<number> => {
+    const patchOut = at(`twin-${rounding}`);
+    const where = { scope: "linear", groups: 1, rank: 8, lr: 5e-5 } as const;
+    const { result, out } = await run({ ...where, rounding, patchOut, target: "ma=0.3,nll=2" });
+    const [whole, merged] = [nllOf(result.after.forget), await known({ model: out })];
+    const beside = await known({ model: target, patch: patchOut });
+    assert.ok(whole > nllOf(result.before.forget) + 1, `${whole}`);
+    assert.ok(Math.abs(merged - whole) < 0.05 * whole, `${merged} in 4 bits, ${whole} without`);
+    assert.ok(Math.abs(beside - merged) < 0.05 * merged, `${beside} beside, ${merged} merged`);
+    return Math.abs(merged - whole);
+  };
+  const [without, within] = [await apart("none"), await apart("4")];
+  assert.ok(within < without, `${within} against ${without}`);
   await assert.rejects(
     run({ method: "ga", optimiser: "subzero", rounding: "4" }),
     /--optimiser subzero: expected adamw, sgd or momentum where steps are also taken in a twin/,

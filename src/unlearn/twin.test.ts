@@ -162,6 +162,17 @@ test("every fourth step is rounding's, every second relearning's; the others are
   assert.equal(memory().liveTensors, live);
 });
 
+test("rounding: the twin's step runs in the weights as stored in so many bits", () => {
+  tidy(() => {
+    for (const bits of [4, 8] as const) {
+      const stored = roundedParameters(arch, params, bits).params;
+      const twin = { rounding: String(bits) as "4" | "8", relearning: 0 };
+      const got = losses(WRITERS["factors"]!, twin, [TWIN_EVERY.rounded - 1], 0);
+      assertClose(got, [lossUnder(stored, [0, 1, 2, 3])], { rtol: 1e-5 });
+    }
+  });
+});
+
 test("relearning: weights stand on the way to reciting a text, which the step does not train", () => {
   const members = [0, 1, 2, 3];
   for (const rounding of ["none", "4"] as const) {

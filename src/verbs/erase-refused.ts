@@ -39,18 +39,8 @@ const READ_BY = {
 /** Those of them that most methods read: not named as a method's own. */
 const USUAL: readonly string[] = [
   ...["passes", "batch", "optimiser"],
-  ...[
-    "select",
-    "fraction",
-    "per",
-    "scope",
-    "frozen",
-    "rank",
-    "groups",
-    "rounding",
-    "relearning",
-    "project",
-  ],
+  ...["select", "fraction", "per", "scope", "frozen", "rank", "groups", "project"],
+  ...["rounding", "relearning"],
   ...["positions", "constraint"],
 ];
 

@@ -2,7 +2,6 @@
 import type { Window } from "../../eval/windows.ts";
 import {
   add,
-  amax,
   cat,
   clamp,
   keep,
@@ -91,7 +90,8 @@ export function groupedDirections(
 function scaled(ordinary: Tensor, forget: Tensor, rank: number, ridge: number): Tensor {
   const l = whitener(ordinary, ridge);
   const { vectors, values } = leadingDirections(l, (x) => matmul(forget, x), rank);
-  const faintest = Math.max(1e-12, FAINT * amax(values).item());
+  const [largest = 0] = values.toFloats(); // none where there are more groups than directions
+  const faintest = Math.max(1e-12, FAINT * largest);
   const inverseRoot = powScalar(clamp(values, { min: faintest }), -0.5); // (r)
   return mul(unwhiten(l, vectors), unsqueeze(inverseRoot, 0)); // (d, r)
 }

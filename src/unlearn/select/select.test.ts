@@ -124,6 +124,8 @@ test("what all groups excite alike is left alone: diagonal moments by hand", () 
     const apart = groupedDirections(ordinary, [first, second], 2, 0);
     assertClose(squares(apart), [1 / 4, 0, 0, 0, 0, 1 / 3], { rtol: 1e-4, atol: 1e-5 });
     assert.deepEqual(groupedDirections(ordinary, [first, second, first], 7, 0).shape, [3, 3]);
+    const many = [first, second, first, second]; // one of them without a direction
+    assert.deepEqual(groupedDirections(ordinary, many, 7, 0).shape, [3, 3]);
     // e = 4, 1 and 0: a short text excites fewer directions than are asked for, and the rest are not blown up to RMS 1
     const short = groupedDirections(ordinary, [diag(4, 1, 0)], 3, 0);
     const want = [1 / 4, 0, 0, 0, 1, 0, 0, 0, 1 / 4e-4];
