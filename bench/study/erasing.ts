@@ -12,6 +12,7 @@ import type { MethodSettings } from "../../src/unlearn/methods/index.ts";
 import { prepare, type Prepared } from "../../src/unlearn/prepare.ts";
 import { trainedTokens } from "../../src/unlearn/rows.ts";
 import { settingsOf } from "../../src/verbs/erase-settings.ts";
+import { modelParts } from "../../src/verbs/erase.ts";
 import { ERASE } from "../../src/verbs/flags.ts";
 import type { TextSet } from "../../src/verbs/sets.ts";
 import type { Served } from "./divergence.ts";
@@ -68,11 +69,8 @@ export async function eraseEqually(input: ErasingInput): Promise<Erased> {
     mean: meanLevel(oracle),
     own: oracle,
   };
-  const { bosId, eosId, addsBos } = model.tokenizer;
   const prepared = await prepare({
-    arch: model.arch,
-    params: model.params,
-    weights: model.weights,
+    ...modelParts(model),
     settings,
     windows,
     tokens,
@@ -80,8 +78,6 @@ export async function eraseEqually(input: ErasingInput): Promise<Erased> {
     alternatives:
       settings.companion === "dpo" ? await insteadOf(input.original, windows) : undefined,
     seed,
-    bos: addsBos ? (bosId ?? undefined) : undefined,
-    start: bosId ?? eosId ?? 0,
   });
   const course: [number, number, number][] = [];
   const norms: number[] = [];

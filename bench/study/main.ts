@@ -1,8 +1,8 @@
 /**
- * @file `npm run study -- --stage a|b|c [--budget 120m] [--jobs N] [--only NAME,…] [--texts N] [--label TEXT] [--device D]
- * [--threads N] [--draws N] [--lambada N] [--refresh] [--table]`: runs the cells that are not there yet, each in a process of its
- * own, until the budget is used up, and prints the tables. `--refresh` also runs those of another version of the code, once no
- * other is missing.
+ * @file `npm run study -- --stage a|b|c [--budget 120m] [--jobs N] [--only NAME,…] [--texts N] [--kept N] [--label TEXT]
+ * [--device D] [--threads N] [--draws N] [--lambada N] [--refresh] [--table]`: runs the cells that are not there yet, each in a
+ * process of its own, until the budget is used up, and prints the tables. `--refresh` also runs those of another version of the
+ * code, once no other is missing.
  */
 import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
@@ -30,6 +30,7 @@ const STUDY = {
   jobs: { kind: "integer", default: 1, min: 1, help: "cells at once" },
   only: { kind: "list", help: "recipes; stage a runs them in this order" },
   texts: { kind: "integer", min: 1, help: "texts in a set, for a first look with fewer" },
+  kept: { kind: "integer", min: 1, help: "most texts in a kept set: a large forget set for less" },
   label: { kind: "text", help: "added to the targets' names: one set of results a machine" },
   device: ERASE.device,
   threads: ERASE.threads,
@@ -61,7 +62,7 @@ function seconds(text: string): number {
   });
 }
 
-function plansOf({ stage, texts, only, label }: Values<typeof STUDY>): Plan[] {
+function plansOf({ stage, texts, kept, only, label }: Values<typeof STUDY>): Plan[] {
   if (texts !== undefined && stage === "c") {
     throw inputError("--texts: expected --stage a or b, got --stage c, whose sizes are fixed", {
       wayOut: "leave out --texts",
@@ -73,7 +74,10 @@ function plansOf({ stage, texts, only, label }: Values<typeof STUDY>): Plan[] {
       wayOut: "it is part of a folder's name, for example --label cpu",
     });
   }
-  const labelled = (plan: Plan): Plan => ({ ...plan, target: { ...plan.target, label } });
+  const labelled = (plan: Plan): Plan => {
+    const most = Math.min(kept ?? Infinity, plan.target.texts);
+    return { ...plan, target: { ...plan.target, kept: most, label } };
+  };
   const first = (of: readonly Recipe[]) =>
     stageA({ texts, recipes: of, cellOf: (plan) => cellOf(labelled(plan)) }).map(labelled);
   const all = {

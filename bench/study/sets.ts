@@ -13,6 +13,8 @@ import { dataFolder, familyRows, type Row } from "../families.ts";
 export type TargetSpec = {
   /** Texts in each of forget, kept and unseen set. */
   readonly texts: number;
+  /** Texts in the kept set, where it is another number: the oracle and half of the target's epochs cost by it. */
+  readonly kept?: number | undefined;
   /** Tokens of a text: half of them given, half scored. */
   readonly tokens: number;
   readonly seed: number;
@@ -23,18 +25,20 @@ export type TargetSpec = {
 const HELDOUT = 16; // passages of held-out text
 const HELDOUT_CHARACTERS = 800; // of each: the gate measures them every epoch
 
-export const nameOf = ({ texts, tokens, seed, label }: TargetSpec): string =>
-  [`${texts}x${tokens}-s${seed}`, label].filter((part) => part !== undefined).join("-");
+export const nameOf = ({ texts, kept, tokens, seed, label }: TargetSpec): string => {
+  const size = kept === undefined || kept === texts ? `${texts}` : `${texts}+${kept}`;
+  return [`${size}x${tokens}-s${seed}`, label].filter((part) => part !== undefined).join("-");
+};
 
 /** Writes forget, kept, unseen, recited (forget and kept), heldout and general as JSONL. */
 export async function writeSets(
   folder: string,
-  { texts, tokens, seed }: TargetSpec,
+  { texts, kept = texts, tokens, seed }: TargetSpec,
 ): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const source = await openModel(demoModelPath());
   const tokenizer = await source.tokenizer();
-  const rows = await familyRows(tokenizer, { count: 3 * texts, tokens, seed });
+  const rows = await familyRows(tokenizer, { count: 2 * texts + kept, tokens, seed });
   source.close();
   const wiki = shuffled(
     `wikitext ${seed}`,
@@ -46,9 +50,9 @@ export async function writeSets(
       list.map((t) => `${JSON.stringify(t)}\n`).join(""),
     );
   write("forget", rows.slice(0, texts));
-  write("kept", rows.slice(texts, 2 * texts));
-  write("unseen", rows.slice(2 * texts));
-  write("recited", rows.slice(0, 2 * texts));
+  write("kept", rows.slice(texts, texts + kept));
+  write("unseen", rows.slice(texts + kept));
+  write("recited", rows.slice(0, texts + kept));
   write(
     "heldout",
     wiki.slice(0, HELDOUT).map(({ id, text }) => ({ id, text: text.slice(0, HELDOUT_CHARACTERS) })),

@@ -120,9 +120,11 @@ test("stage b takes fresh families, and other set sizes unless it is a first loo
   assert.deepEqual(targets(8), ["8x64-s1", "8x64-s2", "8x64-s0"]);
 });
 
-test("a target made again elsewhere has a name of its own", () => {
+test("a target of other sets or made again elsewhere has a name of its own", () => {
   const spec = { texts: 8, tokens: 64, seed: 0 };
   assert.equal(nameOf(spec), "8x64-s0");
+  assert.equal(nameOf({ ...spec, kept: 8 }), "8x64-s0");
+  assert.equal(nameOf({ ...spec, kept: 2, label: "cpu" }), "8+2x64-s0-cpu");
   assert.equal(nameOf({ ...spec, label: "cpu" }), "8x64-s0-cpu");
 });
 
