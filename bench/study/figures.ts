@@ -6,7 +6,7 @@ import { levelsOf } from "../../src/unlearn/level.ts";
 import { roundedParameters } from "../../src/unlearn/rounding.ts";
 import type { TextSet } from "../../src/verbs/sets.ts";
 import { divergence, type Served } from "./divergence.ts";
-import { lambadaAccuracy, lambadaWindows } from "./lambada.ts";
+import { lambada, lambadaAccuracy } from "./lambada.ts";
 import { relearned, type Relearned } from "./relearn.ts";
 import { sampledRuns, type Sampled } from "./sampling.ts";
 
@@ -57,14 +57,14 @@ export async function figuresOf(
   { served, params }: Subject,
   target: Model,
   sets: Sets,
-  { lambada, draws, seed, attacks }: Options,
+  { lambada: count, draws, seed, attacks }: Options,
 ): Promise<Figures> {
   const { arch, weights } = served;
   const known = async (set: TextSet) =>
     knownFrom(await tokenStats(arch, weights, set.windows, { spread: false }), set);
   const stats = await tokenStats(arch, weights, sets.forget.windows);
   const moved = (set: TextSet) => divergence(target, served, set.windows);
-  const passages = lambada === 0 ? [] : await lambadaWindows(target.tokenizer, lambada);
+  const passages = count === 0 ? undefined : await lambada(target, count);
   return {
     forget: {
       ...knownFrom(stats, sets.forget),
@@ -74,9 +74,9 @@ export async function figuresOf(
     unseen: await known(sets.unseen),
     perplexity: await perplexityOf(served, sets.heldout),
     lambada:
-      passages.length === 0
+      passages === undefined
         ? null
-        : { accuracy: await lambadaAccuracy(served, passages), n: passages.length },
+        : { accuracy: await lambadaAccuracy(served, passages), n: passages.items.length },
     divergence: {
       forget: moved(sets.forget),
       kept: moved(sets.kept),

@@ -124,6 +124,8 @@ export const compareRow = z.object({
   kept_nll: z.number().nullable(),
   unseen_nll: z.number().nullable(),
   perplexity: z.number().nullable(),
+  /** Accuracy by task; absent where none was given. */
+  tasks: z.record(z.string(), z.number()).optional(),
   selected: z.number().int().nullable(),
   changed: z.number().int().nullable(),
   patch_bytes: z.number().int().nullable(),

@@ -13,3 +13,4 @@ export { readAllTexts, readTexts, type Span, type TextRecord } from "./texts.ts"
 export { openCheckpointFile, type SafetensorsFile } from "./safetensors-file.ts";
 export { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
 export { isObject, readObject, type JsonObject } from "./json.ts";
+export { readJsonRows } from "./rows.ts";

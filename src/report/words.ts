@@ -52,6 +52,16 @@ const WORDS: Readonly<Record<string, Word>> = {
     label: "Perplexity",
     meaning: "how many tokens the model wavers between; on general text, the cost of the change",
   },
+  acc: {
+    label: "Answered right",
+    meaning: "share of the items whose right answer the model holds likeliest",
+    share: true,
+  },
+  acc_norm: {
+    label: "Answered right, by length",
+    meaning: "the same with each answer's likelihood taken per character",
+    share: true,
+  },
 };
 
 export const metricLabel = (name: string): string => WORDS[name]?.label ?? name;

@@ -3,13 +3,14 @@ import { join } from "node:path";
 import { inputError } from "../base/errors.ts";
 import { resolveFlags, type Options, type Values } from "../base/flags.ts";
 import type { CompareResult, CompareRow, EraseResult, EvaluateResult } from "../eval/index.ts";
-import { openModel, readAllTexts, sha256 } from "../io/index.ts";
+import { openModel, readAllTexts, readJsonRows, sha256 } from "../io/index.ts";
 import { methodNamed, retainTerm } from "../unlearn/methods/index.ts";
 import { runCell, type CellOutcome, type ErasePlan } from "./cell.ts";
 import { settingsOf } from "./erase-settings.ts";
 import { evaluate } from "./evaluate.ts";
 import { COMPARE, ERASE } from "./flags.ts";
 import { toolVersion } from "./session.ts";
+import { taskFile, type Utility } from "./tasks.ts";
 
 export type CompareOptions = Options<typeof COMPARE>;
 export type CompareValues = Values<typeof COMPARE>;
@@ -83,7 +84,7 @@ async function oracleOf(
   const { oracle, forget, kept, unseen, heldout, prefixTokens, suffixTokens, textField } = values;
   if (oracle === undefined) return null;
   onEvent?.({ type: "phase", name: "measuring the oracle", done: 0, total: NaN });
-  const { device, threads, memory } = values;
+  const { device, threads, memory, tasks, taskItems } = values;
   return evaluate(
     {
       model: oracle,
@@ -91,6 +92,8 @@ async function oracleOf(
       kept,
       unseen,
       heldout,
+      tasks,
+      taskItems,
       prefixTokens,
       suffixTokens,
       textField,
@@ -146,7 +149,7 @@ function flagsFor(method: string, values: CompareValues): ErasePlan {
       : key === "alternative"
         ? settings.companion === "dpo"
         : !OWN.has(key);
-  const shared = Object.entries(values).filter(
+  const shared = Object.entries({ ...values, tasks: values.tasks?.join(",") }).filter(
     (entry): entry is [string, string | number] => entry[1] !== undefined && takes(entry[0]),
   );
   return { ...Object.fromEntries(shared), method };
@@ -154,7 +157,7 @@ function flagsFor(method: string, values: CompareValues): ErasePlan {
 
 /** What makes a run what it is: settings without paths, which say nothing of what lies there. */
 function settingsFor(flags: ErasePlan): ErasePlan {
-  const paths = new Set<string>(["model", "reference", ...TEXTS]);
+  const paths = new Set<string>(["model", "reference", "tasks", ...TEXTS]);
   return Object.fromEntries(
     Object.entries(flags).filter(([key, value]) => !paths.has(key) || value === "self"),
   );
@@ -176,6 +179,9 @@ async function contentKey(values: CompareValues): Promise<string> {
     const spec = values[key];
     if (spec === undefined || spec === "self") parts.push(spec ?? null);
     else parts.push(await readAllTexts(spec, { textField: values.textField }));
+  }
+  for (const { name, path } of (values.tasks ?? []).map(taskFile)) {
+    parts.push(name, await readJsonRows(path, "the items of a task"));
   }
   return sha256(new TextEncoder().encode(JSON.stringify(parts)));
 }
@@ -229,6 +235,7 @@ function rowOf(method: string, seed: number, outcome: CellOutcome): CompareRow {
     kept_nll: after("kept", "suffix_nll"),
     unseen_nll: after("unseen", "suffix_nll"),
     perplexity: ratio("heldout", "perplexity"),
+    ...(r.after.utility && { tasks: accuracies(r.after.utility) }),
     selected: r.selection.selected,
     changed: r.patch?.changed ?? null,
     patch_bytes: r.patch?.bytes ?? null,
@@ -240,6 +247,9 @@ function rowOf(method: string, seed: number, outcome: CellOutcome): CompareRow {
     course: courseOf(events, r),
   };
 }
+
+const accuracies = (utility: Utility): Record<string, number> =>
+  Object.fromEntries(Object.entries(utility).map(([name, scores]) => [name, scores["acc"]!.value]));
 
 type Events = readonly Readonly<Record<string, unknown>>[];
 

@@ -8,12 +8,14 @@ import type { EraseHooks, EraseValues } from "./erase.ts";
 import type { Outputs } from "./erase-output.ts";
 import { measureSet, type Measured } from "./measure.ts";
 import { HELDOUT_CUT, readSet, type TextSet } from "./sets.ts";
+import { measureTasks, readTasks, type TaskSet, type Utility } from "./tasks.ts";
 
 export type Sets = {
   forget: TextSet;
   kept: TextSet | undefined;
   unseen: TextSet | undefined;
   heldout: TextSet | undefined;
+  tasks: readonly TaskSet[];
 };
 
 /** Retain text from a file, in windows as long as the texts' own; undefined for none, and for the model's own samples. */
@@ -40,6 +42,7 @@ export async function readSets(values: EraseValues, model: Model): Promise<Sets>
     kept: await read("kept", values.kept),
     unseen: await read("unseen", values.unseen),
     heldout: await read("heldout", values.heldout, { ...HELDOUT_CUT, textField: values.textField }),
+    tasks: await readTasks(values.tasks, model, { most: values.taskItems }),
   };
 }
 
@@ -68,7 +71,9 @@ export async function readAlternatives(
   });
 }
 
-export type Evaluated = { [K in keyof Sets]: Measured | undefined };
+export type Evaluated = { [K in Exclude<keyof Sets, "tasks">]: Measured | undefined } & {
+  utility: Utility | undefined;
+};
 
 export async function evaluateSets(
   { arch, weights }: Pick<Model, "arch" | "weights">,
@@ -85,6 +90,10 @@ export async function evaluateSets(
     kept: await one(sets.kept, "kept"),
     unseen: await one(sets.unseen, "unseen"),
     heldout: await one(sets.heldout, "heldout"),
+    utility: await measureTasks({ arch, weights }, sets.tasks, {
+      signal: hooks.signal,
+      onBatch: (_, done, total) => onBatch(done, total),
+    }),
   };
 }
 
@@ -156,9 +165,13 @@ export async function readPrevious(values: EraseValues, model: Model): Promise<T
   return sets;
 }
 
-export function evaluateDocument(e: Evaluated): EvaluateResult {
-  const parts = Object.entries(e).flatMap(([name, m]) =>
+export function evaluateDocument({ utility, ...sets }: Evaluated): EvaluateResult {
+  const parts = Object.entries(sets).flatMap(([name, m]) =>
     m === undefined ? [] : [[name, m.metrics] as const],
   );
-  return { schema: "unrecite/evaluate/v1", ...Object.fromEntries(parts) };
+  return {
+    schema: "unrecite/evaluate/v1",
+    ...Object.fromEntries(parts),
+    ...(utility && { utility }),
+  };
 }

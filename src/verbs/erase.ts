@@ -80,7 +80,13 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
     const settings = settingsOf(values, { hasSpans: sets.forget.hasSpans });
     const retain = await readRetain(values, measured);
     const alternatives = await readAlternatives(values, sets.forget, measured);
-    for (const message of checkOverlaps([...Object.values(sets), retain])) {
+    for (const message of checkOverlaps([
+      sets.forget,
+      sets.kept,
+      sets.unseen,
+      sets.heldout,
+      retain,
+    ])) {
       hooks.onEvent?.({ type: "warning", message });
     }
     const earlier = await readPrevious(values, measured);

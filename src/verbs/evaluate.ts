@@ -1,4 +1,4 @@
-/** @file Measures a model, or a model with a patch on it, on up to four sets. */
+/** @file Measures a model, or a model with a patch on it, on up to four sets and on tasks. */
 import { resolveFlags, type Options } from "../base/flags.ts";
 import { inputError } from "../base/errors.ts";
 import { METRIC_NAMES, metricNamed, type EvaluateResult } from "../eval/index.ts";
@@ -9,6 +9,7 @@ import { EVALUATE } from "./flags.ts";
 import { measureStream } from "./pages.ts";
 import { openSession } from "./session.ts";
 import { HELDOUT_CUT } from "./sets.ts";
+import { measureTasks, readTasks } from "./tasks.ts";
 
 export type EvaluateHooks = {
   signal?: AbortSignal | undefined;
@@ -24,9 +25,9 @@ export async function evaluate(
   const roles = (["forget", "kept", "unseen", "heldout"] as const).filter(
     (r) => values[r] !== undefined,
   );
-  if (roles.length === 0) {
+  if (roles.length === 0 && (values.tasks ?? []).length === 0) {
     throw inputError(
-      "evaluate: expected at least one of --forget, --kept, --unseen, --heldout, got none",
+      "evaluate: expected at least one of --forget, --kept, --unseen, --heldout, --tasks, got none",
       { wayOut: "name a set of texts" },
     );
   }
@@ -34,13 +35,14 @@ export async function evaluate(
   openSession(values);
   const dtype = values.dtype === "bfloat16" ? "bfloat16" : "float32"; // figures are float32 unless asked for otherwise
   const model = await loadModel(values.model, { dtype });
-  const patched =
-    values.patch === undefined ? undefined : await patchedWeights(values.patch, model);
+  let patched: Served | undefined;
   let twin: Twin | undefined;
   try {
+    patched = values.patch === undefined ? undefined : await patchedWeights(values.patch, model);
     twin = twinBeside(values.rounding, model, patched);
     const { arch, weights } = patched ?? model;
     const served = { ...model, arch, weights: twin?.of(weights) ?? weights };
+    const tasks = await readTasks(values.tasks, served, { most: values.taskItems });
     const result: Record<string, unknown> = { schema: "unrecite/evaluate/v1" };
     for (const role of roles) {
       const lengths =
@@ -53,7 +55,12 @@ export async function evaluate(
         onEvent?.({ type: "phase", name: `measuring ${role}`, done, total: NaN }),
       );
     }
-    return result as EvaluateResult;
+    const utility = await measureTasks(served, tasks, {
+      signal,
+      onBatch: (name, done, total) =>
+        onEvent?.({ type: "phase", name: `measuring ${name}`, done, total }),
+    });
+    return { ...(result as EvaluateResult), ...(utility && { utility }) };
   } finally {
     twin?.dispose();
     patched?.dispose();

@@ -111,6 +111,14 @@ const SETS = {
   heldout: { kind: "text", help: "general text: the utility gate and perplexity" },
 } as const satisfies Flags;
 
+const TASKS = {
+  tasks: {
+    kind: "list",
+    help: "files of items with answers, each named by its file or as NAME=FILE, see ls tasks",
+  },
+  taskItems: { kind: "integer", min: 1, help: "items of each task at most, drawn (default: all)" },
+} as const satisfies Flags;
+
 export const AUDIT = {
   model: { kind: "text", required: true, help: "model directory, .gguf file or hf:owner/name" },
   texts: { kind: "text", required: true, help: "texts to scan: file, folder, glob or - for stdin" },
@@ -182,6 +190,7 @@ export const EVALUATE = {
   },
   forget: { kind: "text", help: "texts that should be forgotten" },
   ...SETS,
+  ...TASKS,
   ...CUT,
   metrics: { kind: "list", help: "metrics to compute (default: all one-pass metrics)" },
   ...RUN,
@@ -192,6 +201,7 @@ export const ERASE = {
   model: { kind: "text", required: true, help: "model that recites the texts" },
   forget: { kind: "text", required: true, help: "texts to erase" },
   ...SETS,
+  ...TASKS,
   retain: {
     kind: "text",
     help: "text that joins every step to hold the model: a file, or self (its own samples)",
@@ -351,6 +361,7 @@ export const COMPARE = {
   model: ERASE.model,
   forget: ERASE.forget,
   ...SETS,
+  ...TASKS,
   retain: {
     kind: "text",
     help: "retain text for the methods that take it: a file, or self",

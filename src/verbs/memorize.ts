@@ -56,6 +56,7 @@ export async function memorize(
         heldout === undefined
           ? undefined
           : await measureSet(arch, w, heldout, "heldout", { signal }),
+      utility: undefined,
     });
     const dose = dealt(texts.ids.length, values.repeats, values.seed);
     const repeats = texts.windows.map((w) => dose[w.text]!);

@@ -18,7 +18,7 @@ export const run = (call: Invocation): Promise<number> =>
     },
   });
 
-type Key = Exclude<keyof CompareRow, "course">;
+type Key = Exclude<keyof CompareRow, "course" | "tasks">;
 const COLUMNS: readonly Key[] = [
   "method",
   "seed",
@@ -45,13 +45,24 @@ const COLUMNS: readonly Key[] = [
   "run",
 ];
 
+const taskNames = (rows: readonly CompareRow[]): string[] => [
+  ...new Set(rows.flatMap((row) => Object.keys(row.tasks ?? {}))),
+];
+
 /** RFC 4180; an empty field where there is no value. */
 export function csv(rows: readonly CompareRow[]): string {
   const field = (value: string | number | boolean | null): string => {
     const text = value === null ? "" : String(value);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  return [COLUMNS, ...rows.map((row) => COLUMNS.map((key) => row[key]))]
+  const tasks = taskNames(rows);
+  return [
+    [...COLUMNS, ...tasks.map((name) => `acc ${name}`)],
+    ...rows.map((row) => [
+      ...COLUMNS.map((key) => row[key]),
+      ...tasks.map((name) => row.tasks?.[name] ?? null),
+    ]),
+  ]
     .map((cells) => `${cells.map(field).join(",")}\r\n`)
     .join("");
 }
@@ -68,8 +79,11 @@ const HEAD = [
   "kept rec. x",
 ];
 
+const NOT_ASKED = HEAD.slice(3).map(() => "");
+
 export function summaryOf({ rows, target, oracle, before }: CompareResult): string[] {
   const n = (x: number | null, digits = 3) => (x === null ? "–" : x.toFixed(digits));
+  const tasks = taskNames(rows);
   const cells = rows.map((r) => [
     r.method,
     String(r.seed),
@@ -80,9 +94,16 @@ export function summaryOf({ rows, target, oracle, before }: CompareResult): stri
     n(r.perplexity),
     n(r.kept_accuracy),
     n(r.kept_recited),
+    ...tasks.map((name) => n(r.tasks?.[name] ?? null)),
   ]);
-  if (oracle !== null) cells.push(["(oracle)", "", "", ...oracleCells(oracle, before, n)]);
-  const width = HEAD.map((h, i) => Math.max(h.length, ...cells.map((c) => c[i]!.length)));
+  const ofTasks = (measured: EvaluateResult | null) =>
+    tasks.map((name) => n(measured?.utility?.[name]?.["acc"]?.value ?? null));
+  if (tasks.length > 0) cells.unshift(["(before)", "", "", ...NOT_ASKED, ...ofTasks(before)]);
+  if (oracle !== null) {
+    cells.push(["(oracle)", "", "", ...oracleCells(oracle, before, n), ...ofTasks(oracle)]);
+  }
+  const head = [...HEAD, ...tasks];
+  const width = head.map((h, i) => Math.max(h.length, ...cells.map((c) => c[i]!.length)));
   const line = (c: readonly string[]) =>
     c
       .map((x, i) => (i < 3 ? x.padEnd(width[i]!) : x.padStart(width[i]!)))
@@ -97,7 +118,7 @@ export function summaryOf({ rows, target, oracle, before }: CompareResult): stri
   const errors = rows.flatMap((r) =>
     r.error === null ? [] : [`${r.method}, seed ${r.seed}: ${r.error}`],
   );
-  return [...aim, line(HEAD), ...cells.map(line), ...errors];
+  return [...aim, line(head), ...cells.map(line), ...errors];
 }
 
 /** The oracle in the columns of a run: × is its value over that of the model before erasing. */

@@ -49,6 +49,7 @@ function summaryOf(r: EraseResult): string[] {
         `accuracy ${pair("kept", "memorization_accuracy")}, recited ${pair("kept", "exact_match")}`,
     ],
     ["held-out", pair("heldout", "perplexity") && `perplexity ${pair("heldout", "perplexity")}`],
+    ...taskPairs(r).map((told): [string, string] => ["task", told]),
     [
       "patch",
       r.patch === null
@@ -68,3 +69,10 @@ function summaryOf(r: EraseResult): string[] {
     text === undefined ? [] : [`${name.padEnd(10)} ${text}`],
   );
 }
+
+/** Accuracy on each task, before and after. */
+const taskPairs = ({ before, after }: EraseResult): string[] =>
+  Object.entries(after.utility ?? {}).map(([name, { acc }]) => {
+    const was = before.utility?.[name]?.["acc"]?.value;
+    return `${name}: acc ${was?.toFixed(3)} → ${acc!.value.toFixed(3)}${acc!.stderr === null ? "" : ` ± ${acc!.stderr.toFixed(3)}`}`;
+  });

@@ -8,6 +8,7 @@ const LISTS: Record<string, () => Promise<Row[]>> = {
   methods: async () => rows((await import("../../unlearn/methods/index.ts")).METHODS),
   selectors: async () => rows((await import("../../unlearn/select/index.ts")).SELECTORS),
   metrics: async () => rows((await import("../../eval/metrics/index.ts")).METRICS),
+  tasks: async () => rows((await import("../../eval/tasks/index.ts")).TASKS),
   models: async () => {
     const { MODELS } = await import("../../models/architecture.ts");
     return Object.values(MODELS).map((m) => ({

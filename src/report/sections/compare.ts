@@ -41,7 +41,23 @@ export function compareSection(c: Comparison, intro: string): Section {
       ["before", "after"],
       present.map((set) => ({ name: labelOf(c, set), values: [c.before[set], c.after[set]] })),
     ),
+    ...tasksPart(c),
   );
+}
+
+/** What the model can do beside reciting: tasks before and after, where some were given. */
+function tasksPart({ before, after }: Comparison): Html[] {
+  const names = Object.keys(after.utility ?? {});
+  if (names.length === 0) return [];
+  return [
+    html`<h3>Tasks</h3>`,
+    measureTable(
+      "Tasks before and after",
+      ["before", "after"],
+      names.map((name) => ({ name, values: [before.utility?.[name], after.utility?.[name]] })),
+      "task",
+    ),
+  ];
 }
 
 const keys = (target: boolean): Html =>

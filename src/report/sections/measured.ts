@@ -88,24 +88,28 @@ export function evaluatePart(r: EvaluateResult, manifest: Manifest): Part {
   const recited = r.forget?.["exact_match"]?.value;
   const utility = Object.entries(r.utility ?? {});
   const meaning =
-    recited === undefined
-      ? `What the model knows of ${count(present.length, "set")} of texts.`
-      : `The model recites ${percent(recited)} of the texts to forget word for word and predicts ${percent(r.forget?.["memorization_accuracy"]?.value)} of their tokens.`;
+    present.length === 0
+      ? `What the model scores on ${count(utility.length, "task")}.`
+      : recited === undefined
+        ? `What the model knows of ${count(present.length, "set")} of texts.`
+        : `The model recites ${percent(recited)} of the texts to forget word for word and predicts ${percent(r.forget?.["memorization_accuracy"]?.value)} of their tokens.`;
   return {
     verdict: verdictOf(manifest, "Measured", "calm", meaning),
     sections: [
-      metricsSection(
-        present,
-        html`<p class="small faint">
-          ${SETS.filter((s) => r[s] !== undefined).map(
-            (s, i) => html`${i > 0 ? "; " : ""}<strong>${SET_LABEL[s]}</strong>: ${SET_MEANING[s]}`,
-          )}.
-        </p>`,
-      ),
-      ...(utility.length === 0 ? [] : [metricsSection(utility, undefined, "utility", "Tasks")]),
+      ...(present.length === 0 ? [] : [metricsSection(present, setsIntro(r))]),
+      ...(utility.length === 0
+        ? []
+        : [metricsSection(utility, undefined, "utility", "Tasks", "task")]),
     ],
   };
 }
+
+const setsIntro = (r: EvaluateResult): Html =>
+  html`<p class="small faint">
+    ${SETS.filter((s) => r[s] !== undefined).map(
+      (s, i) => html`${i > 0 ? "; " : ""}<strong>${SET_LABEL[s]}</strong>: ${SET_MEANING[s]}`,
+    )}.
+  </p>`;
 
 export function memorizePart(r: MemorizeResult, manifest: Manifest): Part {
   const all = r.recited === r.texts;
@@ -181,7 +185,8 @@ function metricsSection(
   intro?: Html,
   id = "measured",
   title = "Measured",
+  of = "texts",
 ): Section {
   const rows = sets.map(([name, values]) => ({ name, values: [values] }));
-  return section(id, title, title, intro, measureTable(title, ["value"], rows));
+  return section(id, title, title, intro, measureTable(title, ["value"], rows, of));
 }

@@ -24,6 +24,7 @@ export function measureTable(
   caption: string,
   columns: readonly string[],
   sets: readonly SetRow[],
+  of = "texts",
 ): Html {
   const named = new Set(sets.flatMap((s) => s.values.flatMap((v) => Object.keys(v ?? {}))));
   const names = [
@@ -46,7 +47,7 @@ export function measureTable(
     </caption>
     <thead>
       <tr>
-        <th scope="col">texts</th>
+        <th scope="col">${of}</th>
         ${heads.map((h) => html`<th scope="col" class="n">${h}</th>`)}
       </tr>
     </thead>

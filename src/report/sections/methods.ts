@@ -26,7 +26,13 @@ export function comparePart(result: CompareResult, manifest: Manifest): Part {
       best === undefined ? "bad" : "good",
       meaning,
     ),
-    sections: [pictureSection(r, manifest), ...multiples(r), tableSection(r), costSection(r)],
+    sections: [
+      pictureSection(r, manifest),
+      ...multiples(r),
+      tableSection(r),
+      ...tasksSection(r),
+      costSection(r),
+    ],
   };
 }
 
@@ -244,6 +250,25 @@ const tableSection = (r: CompareResult): Section =>
     html`× is relative to before; beyond: texts whose surprise is over 1.5 × their own level.
     ${r.rows.flatMap((row) => (row.error === null ? [] : [html`<br /><strong>${nameOf(row, r)}</strong>: ${row.error}`]))}`,
   );
+
+/** What each run left of what the model can do, where tasks were given. */
+function tasksSection(r: CompareResult): Section[] {
+  const names = [...new Set(r.rows.flatMap((row) => Object.keys(row.tasks ?? {})))];
+  if (names.length === 0) return [];
+  const of = (measured: CompareResult["before"], name: string) =>
+    percent(measured?.utility?.[name]?.["acc"]?.value);
+  const told = (measured: CompareResult["before"]) =>
+    names.map((name) => `${name} ${of(measured, name)}`).join(", ");
+  return [
+    runsSection(
+      r,
+      ["tasks", "Tasks", "What each run can still do"],
+      names.map((name): RunColumn => [number(name), (row) => percent(row.tasks?.[name])]),
+      html`Share of the items answered right. Before:
+      ${told(r.before)}.${r.oracle === null ? "" : ` Oracle: ${told(r.oracle)}.`}`,
+    ),
+  ];
+}
 
 const costSection = (r: CompareResult): Section =>
   runsSection(
