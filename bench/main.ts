@@ -14,10 +14,11 @@ import { quickstart } from "./quickstart.ts";
 import { ownTrainStep, scoreRow, trainStepRow } from "./speed.ts";
 import { startup } from "./startup.ts";
 import { ownAudit, streaming } from "./streaming.ts";
+import { tasks } from "./tasks.ts";
 import type { Row } from "./types.ts";
 
 /** Rows that take long and run only when they are named. */
-const LONG = ["quickstart", "energy", "agree", "erase-real", "streaming"];
+const LONG = ["quickstart", "energy", "agree", "erase-real", "streaming", "tasks"];
 const ROWS: Record<string, (directory: string) => Row[] | Promise<Row[]>> = {
   "op-overhead": opOverhead,
   startup,
@@ -29,6 +30,7 @@ const ROWS: Record<string, (directory: string) => Row[] | Promise<Row[]>> = {
   agree,
   "erase-real": eraseReal,
   streaming,
+  tasks,
 };
 
 /** What `alone.ts` runs in a process of its own. */

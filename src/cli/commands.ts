@@ -75,7 +75,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     usage: "ls <what>",
-    summary: "lists methods, selectors, metrics or models",
+    summary: "lists methods, selectors, metrics, tasks or models",
     flags: LS,
     load: () => import("./commands/ls.ts"),
   },

@@ -71,7 +71,7 @@ const CERTIFICATE =
 const FORMULAS =
   "EMSO's formulas are our reconstruction from the paper's abstract and summaries (arXiv 2408.04983); its exact equations and hyper-parameters were not available.";
 const HELDOUT =
-  "The cost to everything else is judged by perplexity on general text (the model's own samples where none was given) and by the texts to keep, where there are some. Harm that shows in neither was not looked for.";
+  "The cost to everything else is judged by perplexity on general text (the model's own samples where none was given), by the texts to keep and by tasks, where there are some. Harm that shows in none of these was not looked for.";
 
 export function limitsSection({ command }: Manifest): Section {
   const points =
