@@ -1,7 +1,7 @@
 /** @file Tasks on a tiny target, as the commands take them: before and after an erasure, in a comparison, what is refused. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { compareResult, eraseResult, evaluateResult } from "../src/eval/index.ts";
@@ -149,5 +149,16 @@ test("what is no task is refused with its place", async () => {
   );
   const twice = tasksFile("twice.jsonl", choices(keptTexts));
   await refused([twice, `twice=${twice}`], /expected each task once, got twice twice/);
+  const options = { model: at("target"), forget, methods: ["ga"], cache: at("never") };
+  await assert.rejects(
+    compare({ ...options, tasks: [at("odd.jsonl")] }), // before any run begins
+    /odd\.jsonl row 1/,
+  );
+  assert.equal(existsSync(at("never")), false);
+  const alone = { model: at("target"), forget, taskItems: 5 };
+  const lonely = /--task-items: expected --tasks FILE beside it, got none/;
+  await assert.rejects(evaluate(alone), lonely);
+  await assert.rejects(erase(alone), lonely);
+  await assert.rejects(compare({ ...alone, methods: ["ga"], cache: at("never") }), lonely);
   await assert.rejects(evaluate({ model: at("target") }), /at least one of .* --tasks, got none/);
 });

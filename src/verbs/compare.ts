@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { inputError } from "../base/errors.ts";
 import { resolveFlags, type Options, type Values } from "../base/flags.ts";
 import type { CompareResult, CompareRow, EraseResult, EvaluateResult } from "../eval/index.ts";
-import { openModel, readAllTexts, readJsonRows, sha256 } from "../io/index.ts";
+import { openModel, readAllTexts, sha256 } from "../io/index.ts";
 import { methodNamed, retainTerm } from "../unlearn/methods/index.ts";
 import { runCell, type CellOutcome, type ErasePlan } from "./cell.ts";
 import { settingsOf } from "./erase-settings.ts";
 import { evaluate } from "./evaluate.ts";
 import { COMPARE, ERASE } from "./flags.ts";
 import { toolVersion } from "./session.ts";
-import { taskFile, type Utility } from "./tasks.ts";
+import { readItems, type Utility } from "./tasks.ts";
 
 export type CompareOptions = Options<typeof COMPARE>;
 export type CompareValues = Values<typeof COMPARE>;
@@ -180,9 +180,7 @@ async function contentKey(values: CompareValues): Promise<string> {
     if (spec === undefined || spec === "self") parts.push(spec ?? null);
     else parts.push(await readAllTexts(spec, { textField: values.textField }));
   }
-  for (const { name, path } of (values.tasks ?? []).map(taskFile)) {
-    parts.push(name, await readJsonRows(path, "the items of a task"));
-  }
+  for (const { name, items } of await readItems(values)) parts.push(name, items);
   return sha256(new TextEncoder().encode(JSON.stringify(parts)));
 }
 

@@ -42,7 +42,7 @@ export async function readSets(values: EraseValues, model: Model): Promise<Sets>
     kept: await read("kept", values.kept),
     unseen: await read("unseen", values.unseen),
     heldout: await read("heldout", values.heldout, { ...HELDOUT_CUT, textField: values.textField }),
-    tasks: await readTasks(values.tasks, model, { most: values.taskItems }),
+    tasks: await readTasks(values, model),
   };
 }
 

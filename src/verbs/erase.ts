@@ -36,6 +36,7 @@ import { goalOf } from "./goal.ts";
 import type { RunFiles } from "./run-files.ts";
 import { openSession, type Session } from "./session.ts";
 import { checkOverlaps, type TextSet } from "./sets.ts";
+import { taskFiles } from "./tasks.ts";
 
 export type EraseOptions = Options<typeof ERASE>;
 export type EraseValues = Values<typeof ERASE>;
@@ -59,6 +60,7 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
   const { values } = resolveFlags(ERASE, options);
   const started = performance.now();
   settingsOf(values, { hasSpans: false }); // refuses what cannot be before anything is loaded
+  taskFiles(values);
   const session = openSession(values);
   if (values.out !== undefined) {
     await expectEmptyFolder(values.out); // before the work, not after it

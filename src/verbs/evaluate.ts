@@ -9,7 +9,7 @@ import { EVALUATE } from "./flags.ts";
 import { measureStream } from "./pages.ts";
 import { openSession } from "./session.ts";
 import { HELDOUT_CUT } from "./sets.ts";
-import { measureTasks, readTasks } from "./tasks.ts";
+import { measureTasks, readTasks, taskFiles } from "./tasks.ts";
 
 export type EvaluateHooks = {
   signal?: AbortSignal | undefined;
@@ -31,6 +31,7 @@ export async function evaluate(
       { wayOut: "name a set of texts" },
     );
   }
+  taskFiles(values);
   const metrics = (values.metrics ?? METRIC_NAMES).map((name) => metricNamed(name).name);
   openSession(values);
   const dtype = values.dtype === "bfloat16" ? "bfloat16" : "float32"; // figures are float32 unless asked for otherwise
@@ -42,7 +43,7 @@ export async function evaluate(
     twin = twinBeside(values.rounding, model, patched);
     const { arch, weights } = patched ?? model;
     const served = { ...model, arch, weights: twin?.of(weights) ?? weights };
-    const tasks = await readTasks(values.tasks, served, { most: values.taskItems });
+    const tasks = await readTasks(values, served);
     const result: Record<string, unknown> = { schema: "unrecite/evaluate/v1" };
     for (const role of roles) {
       const lengths =

@@ -24,7 +24,7 @@ test("each answer's likelihood and each score are the harness's", async () => {
   const { utility } = await evaluate({ model: folder, tasks: specs, dtype: "float32" });
   const model = await loadModel(folder);
   try {
-    const sets = await readTasks(specs, model);
+    const sets = await readTasks({ tasks: specs }, model);
     for (const [i, file] of Object.keys(NAMES).entries()) {
       const { name, items, windows } = sets[i]!;
       const stats = await tokenStats(model.arch, model.weights, windows, { spread: false });
