@@ -13,7 +13,7 @@ import { dataFolder } from "./families.ts";
 import { peer } from "./peer.ts";
 import type { Row } from "./types.ts";
 
-const ITEMS = 40; // of each task: eight tasks in two minutes a side
+const ITEMS = 20; // of each task: eight tasks in a minute or two a side
 const PERPLEXITY = 1e-3;
 
 type Harness = { scores: Record<string, Record<string, number>>; seconds: number };
@@ -29,7 +29,8 @@ export async function tasks(directory: string): Promise<Row[]> {
       const some = shuffled(`bench ${name}`, rows).slice(0, ITEMS);
       const path = join(folder, file);
       writeFileSync(path, some.map((row) => `${JSON.stringify(row)}\n`).join(""));
-      files[name] = { path, ...formOf(name) };
+      const { cue, choices } = formOf(name);
+      files[name] = { path, cue, choices };
     }
     const given = join(folder, "files.json");
     writeFileSync(given, JSON.stringify(files));
