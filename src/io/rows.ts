@@ -15,7 +15,7 @@ export async function readJsonRows(path: string, what: string): Promise<JsonObje
     });
   }
   await stat(path).catch((error: unknown) => {
-    throw readError(error, path, what);
+    throw readError(error, path, what, "check the path");
   });
   const rows: JsonObject[] = [];
   const format = extension === ".json" ? "json" : "jsonl";
