@@ -35,7 +35,7 @@ import { ERASE } from "./flags.ts";
 import { goalOf } from "./goal.ts";
 import type { RunFiles } from "./run-files.ts";
 import { openSession, type Session } from "./session.ts";
-import { checkOverlaps, type TextSet } from "./sets.ts";
+import { checkOverlaps, leadOf, type TextSet } from "./sets.ts";
 import { taskFiles } from "./tasks.ts";
 
 export type EraseOptions = Options<typeof ERASE>;
@@ -177,14 +177,8 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
 export function modelParts(
   model: Model,
 ): Pick<PrepareInput, "arch" | "params" | "weights" | "bos" | "start"> {
-  const { bosId, eosId, addsBos } = model.tokenizer;
-  return {
-    arch: model.arch,
-    params: model.params,
-    weights: model.weights,
-    bos: addsBos ? (bosId ?? undefined) : undefined,
-    start: bosId ?? eosId ?? 0,
-  };
+  const { arch, params, weights, tokenizer } = model;
+  return { arch, params, weights, ...leadOf(tokenizer) };
 }
 
 type RunInput = {

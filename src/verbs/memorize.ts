@@ -10,7 +10,7 @@ import { evaluateDocument } from "./erase-sets.ts";
 import { MEMORIZE } from "./flags.ts";
 import { measureSet, type Measured } from "./measure.ts";
 import { openSession, peakRss } from "./session.ts";
-import { HELDOUT_CUT, readSet, type TextSet } from "./sets.ts";
+import { HELDOUT_CUT, leadOf, readSet, type TextSet } from "./sets.ts";
 
 export type MemorizeHooks = {
   signal?: AbortSignal | undefined;
@@ -127,12 +127,11 @@ async function generalWindows(
         .windows,
     ];
   }
-  const { bosId, eosId } = model.tokenizer;
   const rows = await selfTexts(model.arch, model.weights, {
     count: 192,
     length,
     seed,
-    start: bosId ?? eosId ?? 0,
+    start: leadOf(model.tokenizer).start,
     vocab: model.arch.vocab,
     avoid: texts.windows.map((w) => w.ids),
     signal,

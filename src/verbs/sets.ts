@@ -30,6 +30,16 @@ export type Cut = { prefix: number; suffix: number; textField?: string };
 /** Held-out text is scored whole: every token behind the first of windows of 256. */
 export const HELDOUT_CUT: Cut = { prefix: 1, suffix: 255 };
 
+/** The BOS in front of every text, where the tokenizer adds one, and what a text of the model's own begins with. */
+export const leadOf = ({
+  bosId,
+  eosId,
+  addsBos,
+}: Tokenizer): { bos: number | undefined; start: number } => ({
+  bos: addsBos ? (bosId ?? undefined) : undefined,
+  start: bosId ?? eosId ?? 0,
+});
+
 export async function readSet(
   name: string,
   spec: string,
@@ -54,7 +64,7 @@ export async function toSet(
       ? await gpt2Decoder()
       : undefined;
   const tokenised = records.map((r) => tokenise(r, model.tokenizer, decode));
-  const bos = model.tokenizer.addsBos ? (model.tokenizer.bosId ?? undefined) : undefined;
+  const { bos } = leadOf(model.tokenizer);
   const longest = model.arch.maxPositions - (bos === undefined ? 0 : 1);
   const cut = tokenised.map((t) => windowsOf(t, { text: 0, prefix, suffix, bos }));
   records.forEach((r, i) => {

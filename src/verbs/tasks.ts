@@ -14,6 +14,7 @@ import {
 } from "../eval/index.ts";
 import { readJsonRows } from "../io/index.ts";
 import type { Model } from "../models/index.ts";
+import { leadOf } from "./sets.ts";
 
 export type NamedItems = { readonly name: string; readonly items: readonly TaskItem[] };
 
@@ -83,11 +84,9 @@ export const readTasks = async (
 
 /** A window for each answer of each item, in order. */
 export function windowsOfItems(items: readonly TaskItem[], { arch, tokenizer }: Model): Window[] {
-  const { bosId, eosId, addsBos } = tokenizer;
   const options = {
     encode: (text: string) => tokenizer.encode(text, { addSpecial: false }),
-    bos: addsBos ? (bosId ?? undefined) : undefined,
-    start: bosId ?? eosId ?? 0,
+    ...leadOf(tokenizer),
     longest: arch.maxPositions,
   };
   return items.flatMap(({ pairs }, i) => pairs.map((pair) => pairWindow(i, pair, options)));
