@@ -34,7 +34,7 @@ export type TokenStats = {
 };
 
 export type ScoreOptions = {
-  /** Windows per forward pass. */
+  /** Rows per forward pass. */
   batchSize?: number;
   /** Entropy and rank need two more passes over the logits: leave them out where no metric asks. */
   spread?: boolean;
@@ -42,7 +42,7 @@ export type ScoreOptions = {
   onBatch?: ((done: number) => void) | undefined;
 };
 
-/** Statistics of each window, in the order given. */
+/** Statistics of each window, in the order given; what several windows read is read once. */
 export async function tokenStats(
   arch: Architecture,
   w: Weights,
@@ -50,22 +50,39 @@ export async function tokenStats(
   { batchSize = 16, spread = true, signal, onBatch }: ScoreOptions = {},
 ): Promise<TokenStats[]> {
   const result = new Array<TokenStats>(windows.length);
+  const readings = readingsOf(windows);
   let done = 0;
   for (const members of batchesOf(
-    windows.map((x) => x.ids.length),
+    readings.map(({ ids }) => ids.length),
     batchSize,
   )) {
-    const stats = scoreBatch(
-      arch,
-      w,
-      members.map((i) => windows[i]!),
-      spread,
-    );
-    members.forEach((i, k) => (result[i] = stats[k]!));
-    onBatch?.((done += members.length));
+    const batch = members.map((i) => readings[i]!);
+    const stats = scoreBatch(arch, w, batch, spread);
+    const indices = batch.flatMap(({ of }) => of.map(({ index }) => index));
+    indices.forEach((i, k) => (result[i] = stats[k]!));
+    onBatch?.((done += indices.length));
     await breathe(signal);
   }
   return result;
+}
+
+/** What is read, and the windows that are scored in it. */
+type Reading = {
+  readonly ids: readonly number[];
+  readonly of: { readonly index: number; readonly window: Window }[];
+};
+
+/** A window's last scored token is predicted, not read: answers of one token behind one context are one reading. */
+export function readingsOf(windows: readonly Window[]): Reading[] {
+  const readings = new Map<string, Reading>();
+  windows.forEach((window, index) => {
+    const ids = window.ids.slice(0, window.scored.at(-1) ?? window.ids.length);
+    const key = ids.join(" ");
+    const reading = readings.get(key) ?? { ids, of: [] };
+    reading.of.push({ index, window });
+    readings.set(key, reading);
+  });
+  return [...readings.values()];
 }
 
 /** Share of a batch's positions that may be padding, once it has enough rows for full GEMM speed. */
@@ -96,21 +113,22 @@ export function batchesOf(lengths: readonly number[], most: number): number[][] 
 function scoreBatch(
   arch: Architecture,
   w: Weights,
-  windows: readonly Window[],
+  readings: readonly Reading[],
   spread: boolean,
 ): TokenStats[] {
   return inference(() =>
     tidy(() => {
-      const batch = toBatch(windows.map((x) => x.ids));
+      const batch = toBatch(readings.map(({ ids }) => ids));
       const width = batch.rows[0]!.length;
+      const windows = readings.flatMap(({ of }, row) => of.map(({ window }) => ({ row, window })));
       const index: number[] = [];
       const targets: number[] = [];
-      windows.forEach((x, b) => {
-        for (const t of x.scored) {
-          index.push(b * width + t - 1);
-          targets.push(x.ids[t]!);
+      for (const { row, window } of windows) {
+        for (const t of window.scored) {
+          index.push(row * width + t - 1);
+          targets.push(window.ids[t]!);
         }
-      });
+      }
       const all = emptyStats(index.length);
       const rows = rowsOf(hiddenStates(arch, w, batch), index);
       forEachChunk(rows, headOf(arch, w), targets, (logits, { from, targets: wanted }) => {
@@ -124,7 +142,7 @@ function scoreBatch(
       });
       return split(
         all,
-        windows.map((x) => x.scored.length),
+        windows.map(({ window }) => window.scored.length),
       );
     }),
   );
