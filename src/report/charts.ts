@@ -97,10 +97,10 @@ function dotSeries(row: DotRow, i: number, format: Format, values: boolean): obj
   const same = before !== undefined && after !== undefined && format(before) === format(after);
   const side = (x: number, other: number | undefined, otherwise: "left" | "right") => {
     if (other === undefined || other === x) return otherwise;
-    if (x < other) return "left";
-    // a target just right of the dot would strike through its value
-    const crowded = target !== undefined && target > x && target - x < 1.5 * (x - other) + x * 0.1;
-    return crowded ? "top" : "right";
+    // a target just beyond the dot would strike through its value
+    const beyond = target === undefined ? -1 : (target - x) * Math.sign(x - other);
+    if (beyond > 0 && beyond < 1.5 * Math.abs(x - other) + x * 0.1) return "top";
+    return x < other ? "left" : "right";
   };
   const point = (x: number, full: boolean, position: string, show: boolean) => ({
     value: [x, i],
