@@ -33,9 +33,9 @@ export const directionsGradient: Selector = {
     const transposed = transposedLinears(arch);
     const found = new Map<string, Tensor>();
     try {
-      const visit: Parameters<typeof eachBlockMoments>[3] = (block, moments) => {
+      const visit: Parameters<typeof eachBlockMoments>[3] = (_, moments) => {
         for (const [name, [ordinary]] of moments) {
-          for (const layer of linearsReading(input, block, name)) {
+          for (const layer of linearsReading(input, name)) {
             const stored = gradients.get(`${layer}.weight`)!;
             found.set(
               layer,
@@ -49,6 +49,7 @@ export const directionsGradient: Selector = {
         }
       };
       await eachBlockMoments(arch, weights, [selfTexts], visit, {
+        wanted: (name) => linearsReading(input, name).length > 0,
         signal,
         onBlock: (done, total) => input.onProgress?.("directions", done, total),
       });

@@ -9,6 +9,7 @@ import {
   mul,
   mulScalar,
   powScalar,
+  sub,
   tidy,
   unsqueeze,
   type Tensor,
@@ -39,19 +40,14 @@ export const directions: Selector = {
     const { arch, weights, windows, rank, ridge, signal } = input;
     const corpora = [await input.selfTexts(), ...groupsOf(windows, Math.min(input.groups, rank))];
     const found = new Map<string, Tensor>();
-    const visit: Parameters<typeof eachBlockMoments>[3] = (block, moments) => {
+    const visit: Parameters<typeof eachBlockMoments>[3] = (_, moments) => {
       for (const [name, [ordinary, ...groups]] of moments) {
-        const layers = linearsReading(input, block, name);
-        if (layers.length === 0) continue; // out of scope
         const u = tidy(() => keep(groupedDirections(ordinary!, groups, rank, ridge)));
-        for (const l of layers) found.set(l, u);
+        for (const l of linearsReading(input, name)) found.set(l, u);
       }
     };
     await eachBlockMoments(arch, weights, corpora, visit, {
-      wanted: (block) =>
-        arch.linears.some(
-          (l) => l.block === block && linearsReading(input, block, l.input).length > 0,
-        ),
+      wanted: (name) => linearsReading(input, name).length > 0,
       signal,
       onBlock: (done, total) => input.onProgress?.("directions", done, total),
     });
@@ -79,11 +75,14 @@ export function groupedDirections(
   const most = Math.min(rank, ordinary.shape[0]!);
   const count = groups.length;
   const bound = (g: number) => Math.floor((g * most) / count);
-  const parts = groups.map((own, g) => {
-    const others = groups.filter((_, h) => h !== g);
-    const quiet = others.reduce((sum, x) => add(sum, mulScalar(x, 1 / others.length)), ordinary);
-    return scaled(quiet, own, bound(g + 1) - bound(g), ridge);
-  });
+  const all = groups.reduce((sum, x) => add(sum, x));
+  const parts = groups.map((own, g) =>
+    tidy(() => {
+      const others = () => mulScalar(sub(all, own), 1 / (count - 1));
+      const quiet = count === 1 ? ordinary : add(ordinary, others());
+      return scaled(quiet, own, bound(g + 1) - bound(g), ridge);
+    }),
+  );
   return cat(parts, { dim: 1 });
 }
 
@@ -97,13 +96,9 @@ function scaled(ordinary: Tensor, forget: Tensor, rank: number, ridge: number): 
 }
 
 /** The linear layers in scope that read an input. */
-export function linearsReading(
-  { arch, eligible }: SelectInput,
-  block: number,
-  input: string,
-): string[] {
+export function linearsReading({ arch, eligible }: SelectInput, input: string): string[] {
   const inScope = new Set(eligible.map((e) => e.name));
   return arch.linears
-    .filter((l) => l.block === block && l.input === input && inScope.has(`${l.name}.weight`))
+    .filter((l) => l.input === input && inScope.has(`${l.name}.weight`))
     .map((l) => l.name);
 }

@@ -54,16 +54,20 @@ function momentOf(list: readonly number[][]): number[] {
   return sum.map((v) => v / list.length);
 }
 
-async function momentsOf(corpora: readonly Corpus[]): Promise<Map<string, Float32Array[]>> {
+async function momentsOf(
+  corpora: readonly Corpus[],
+  options: Parameters<typeof eachBlockMoments>[4] = {},
+): Promise<Map<string, Float32Array[]>> {
   const found = new Map<string, Float32Array[]>();
-  await eachBlockMoments(model.arch, model.weights, corpora, (_, moments) => {
+  const visit: Parameters<typeof eachBlockMoments>[3] = (_, moments) => {
     for (const [input, list] of moments) {
       found.set(
         input,
         list.map((m) => Float32Array.from(m.toFloats())),
       );
     }
-  });
+  };
+  await eachBlockMoments(model.arch, model.weights, corpora, visit, options);
   return found;
 }
 
@@ -80,4 +84,13 @@ test("moments are those of a plain run, on each corpus, whatever its rows' lengt
     });
   }
   assert.equal(memory().liveTensors, live);
+});
+
+test("only the moments asked for are made, and they are the same ones", async () => {
+  const all = await momentsOf([rows]);
+  const wanted = (input: string) => input.endsWith("mlp_out") && !input.includes("layers.0.");
+  const some = await momentsOf([rows], { wanted });
+  assert.deepEqual(new Set(some.keys()), new Set([...all.keys()].filter(wanted)));
+  assert.equal(some.size, model.arch.layers - 1);
+  for (const [input, moments] of some) assert.deepEqual(moments, all.get(input));
 });

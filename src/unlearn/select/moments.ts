@@ -30,8 +30,8 @@ export type BlockMoments = ReadonlyMap<string, readonly Tensor[]>;
 
 type Options = {
   batchSize?: number;
-  /** Blocks to visit; the others are only run. */
-  wanted?: (block: number) => boolean;
+  /** Inputs (LinearSpec.input) whose moments are asked for; a block without one is only run. */
+  wanted?: (input: string) => boolean;
   signal?: AbortSignal | undefined;
   onBlock?: ((done: number, total: number) => void) | undefined;
 };
@@ -50,20 +50,21 @@ export async function eachBlockMoments(
   try {
     for (let block = 0; block < arch.layers; block++) {
       tidy(() => {
-        if (!wanted(block)) {
+        const inputs = [...inputsOf(arch, block)].filter(([name]) => wanted(name));
+        if (inputs.length === 0) {
           for (const flow of flows.flat()) advance(arch, w, block, flow);
           return;
         }
-        const inputs = inputsOf(arch, block);
         const moments = new Map(
-          [...inputs].map(([name, d]) => [name, corpora.map(() => zeros([d, d]))]),
+          inputs.map(([name, d]) => [name, corpora.map(() => zeros([d, d]))]),
         );
         flows.forEach((batches, c) => {
           let rows = 0;
           for (const flow of batches) {
-            rows += advance(arch, w, block, flow, (input, x) =>
-              addMoment_(moments.get(input)![c]!, x),
-            );
+            rows += advance(arch, w, block, flow, (input, x) => {
+              const sums = moments.get(input);
+              if (sums !== undefined) addMoment_(sums[c]!, x);
+            });
           }
           for (const list of moments.values()) list[c] = divScalar(list[c]!, rows);
         });

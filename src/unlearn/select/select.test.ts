@@ -9,7 +9,10 @@ import {
   eye,
   add,
   matmul,
+  memory,
   mulScalar,
+  randn,
+  resetPeak,
   solveTriangular,
   t,
   tensor,
@@ -131,6 +134,24 @@ test("what all groups excite alike is left alone: diagonal moments by hand", () 
     const want = [1 / 4, 0, 0, 0, 1, 0, 0, 0, 1 / 4e-4];
     assertClose(squares(short), want, { rtol: 1e-3, atol: 1e-3 });
   });
+});
+
+test("the directions of more groups take memory for their columns, not for each pair of groups", () => {
+  const [d, rank] = [64, 16];
+  const peakOf = (count: number) =>
+    tidy(() => {
+      const ordinary = eye(d);
+      const groups = Array.from({ length: count }, () => {
+        const x = randn([d, d]);
+        return matmul(x, t(x));
+      });
+      resetPeak();
+      const before = memory().liveBytes;
+      groupedDirections(ordinary, groups, rank, 0.02);
+      return memory().peakBytes - before;
+    });
+  peakOf(2);
+  assert.ok(peakOf(16) < 2 * peakOf(4), `${peakOf(16)} and ${peakOf(4)} bytes`);
 });
 
 test("groups are of whole texts, as even as they go, and not more than there are texts", () => {
