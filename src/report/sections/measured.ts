@@ -96,10 +96,10 @@ export function evaluatePart(r: EvaluateResult, manifest: Manifest): Part {
   return {
     verdict: verdictOf(manifest, "Measured", "calm", meaning),
     sections: [
-      ...(present.length === 0 ? [] : [metricsSection(present, setsIntro(r))]),
+      ...(present.length === 0 ? [] : [metricsSection(present, { intro: setsIntro(r) })]),
       ...(utility.length === 0
         ? []
-        : [metricsSection(utility, undefined, "utility", "Tasks", "task")]),
+        : [metricsSection(utility, { id: "utility", title: "Tasks", of: "task" })]),
     ],
   };
 }
@@ -182,10 +182,12 @@ function dosesSection(doses: NonNullable<MemorizeResult["doses"]>): Section {
 
 function metricsSection(
   sets: readonly (readonly [string, Metrics])[],
-  intro?: Html,
-  id = "measured",
-  title = "Measured",
-  of = "texts",
+  {
+    id = "measured",
+    title = "Measured",
+    of = "texts",
+    intro,
+  }: { id?: string; title?: string; of?: string; intro?: Html } = {},
 ): Section {
   const rows = sets.map(([name, values]) => ({ name, values: [values] }));
   return section(id, title, title, intro, measureTable(title, ["value"], rows, of));
