@@ -3,7 +3,8 @@ export { loadModel, type Model } from "./models/index.ts";
 export { readTexts, type TextRecord } from "./io/index.ts";
 export { audit, type AuditHooks, type AuditRow } from "./verbs/audit.ts";
 export { compare, type CompareHooks, type CompareOptions } from "./verbs/compare.ts";
-export { erase, type EraseHooks, type EraseOptions } from "./verbs/erase.ts";
+export { erase } from "./verbs/erase.ts";
+export type { EraseHooks, EraseOptions } from "./verbs/erase-types.ts";
 export { evaluate, type EvaluateHooks } from "./verbs/evaluate.ts";
 export { memorize, type MemorizeHooks } from "./verbs/memorize.ts";
 export {

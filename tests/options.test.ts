@@ -7,7 +7,7 @@ import { erase, evaluate } from "../src/index.ts";
 import { openModel } from "../src/io/index.ts";
 import { loadModel } from "../src/models/index.ts";
 import { memory } from "../src/torch/index.ts";
-import type { EraseHooks, EraseOptions } from "../src/verbs/erase.ts";
+import type { EraseHooks, EraseOptions } from "../src/verbs/erase-types.ts";
 import { CUT, reciting } from "./reciting.ts";
 import { sentences, temporary, textsFile } from "./tiny.ts";
 

@@ -11,7 +11,7 @@ import { generate, loadModel } from "../src/models/index.ts";
 import { applyPatch, revertPatch, stripPatch, verifyPatch } from "../src/patch/index.ts";
 import { memory } from "../src/torch/index.ts";
 import { patchedWeights } from "../src/verbs/erase-output.ts";
-import type { EraseOptions } from "../src/verbs/erase.ts";
+import type { EraseOptions } from "../src/verbs/erase-types.ts";
 import { CUT, reciting } from "./reciting.ts";
 import { sentences, temporary, textsFile } from "./tiny.ts";
 

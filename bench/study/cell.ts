@@ -22,7 +22,7 @@ import { openSession, peakRss, toolVersion } from "../../src/verbs/session.ts";
 import { HELDOUT_CUT, readSet } from "../../src/verbs/sets.ts";
 import { eraseEqually, servedBy, type Erased } from "./erasing.ts";
 import { figuresOf, type Sets } from "./figures.ts";
-import type { Plan } from "./recipes.ts";
+import type { Plan } from "./plan.ts";
 import { nameOf, type TargetSpec } from "./sets.ts";
 import {
   cellPath,

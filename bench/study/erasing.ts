@@ -5,7 +5,8 @@
 import { resolveFlags } from "../../src/base/flags.ts";
 import type { Window } from "../../src/eval/index.ts";
 import { generate, plainWeights, type Model } from "../../src/models/index.ts";
-import { eraseLoop, type LoopEvent, type Measure } from "../../src/unlearn/erase-loop.ts";
+import { eraseLoop } from "../../src/unlearn/erase-loop.ts";
+import type { LoopEvent, Measure } from "../../src/unlearn/loop-types.ts";
 import { isDone, meanLevel, type Goal, type Level } from "../../src/unlearn/level.ts";
 import { measureTexts } from "../../src/unlearn/measure.ts";
 import type { MethodSettings } from "../../src/unlearn/methods/index.ts";
@@ -16,7 +17,7 @@ import { modelParts } from "../../src/verbs/erase.ts";
 import { ERASE } from "../../src/verbs/flags.ts";
 import type { TextSet } from "../../src/verbs/sets.ts";
 import type { Served } from "./divergence.ts";
-import type { RecipeFlags } from "./recipes.ts";
+import type { RecipeFlags } from "./plan.ts";
 
 const PASSES = 80; // over the forget set, at most, whatever is measured how often
 const GATE = 4; // held-out windows looked at on the way: enough to see a collapse, the figures are of all

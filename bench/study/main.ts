@@ -14,7 +14,8 @@ import { resolveFlags, type Flag, type Flags, type Values } from "../../src/base
 import { packageRoot } from "../../src/setup/paths.mjs";
 import { ERASE } from "../../src/verbs/flags.ts";
 import { runCell, runLandmarks, type Where } from "./cell.ts";
-import { RECIPES, stageA, stageB, stageC, type Plan, type Recipe } from "./recipes.ts";
+import type { Plan, Recipe } from "./plan.ts";
+import { RECIPES, stageA, stageB, stageC } from "./recipes.ts";
 import { nameOf, type TargetSpec } from "./sets.ts";
 import { cellPath, codeHash, landmarkPath, readCell, type Cell } from "./store.ts";
 import { better, tablesOf } from "./table.ts";

@@ -4,19 +4,9 @@
  */
 import { METHOD_NAMES, SELECTOR_NAMES } from "../../src/verbs/flags.ts";
 import { settingsFor } from "./erasing.ts";
+import type { Plan, Recipe } from "./plan.ts";
 import type { TargetSpec } from "./sets.ts";
 import type { Cell } from "./store.ts";
-
-export type RecipeFlags = Readonly<Record<string, string | number>>;
-export type Recipe = { readonly name: string; readonly flags: RecipeFlags };
-
-/** Factors on a method's own learning rate: the same grid for all. */
-export type Plan = {
-  readonly target: TargetSpec;
-  readonly recipe: Recipe;
-  readonly factor: number;
-  readonly seed: number;
-};
 
 /** Methods that train on retain text get the model's own samples: no other data, as for the default. */
 const RETAIN: ReadonlySet<string> = new Set([

@@ -16,7 +16,7 @@ import { join, relative } from "node:path";
 import { packageRoot } from "../../src/setup/paths.mjs";
 import type { Status } from "./erasing.ts";
 import type { Figures } from "./figures.ts";
-import type { Plan, RecipeFlags } from "./recipes.ts";
+import type { Plan, RecipeFlags } from "./plan.ts";
 import { nameOf } from "./sets.ts";
 
 export type Machine = {

@@ -1,6 +1,6 @@
 /** @file The cells of a target as Markdown tables, the best first; what was planned and is not there says `not run`. */
 import type { Known } from "./figures.ts";
-import type { Plan } from "./recipes.ts";
+import type { Plan } from "./plan.ts";
 import { nameOf } from "./sets.ts";
 import { cellPath, codeHash, landmarkPath, LANDMARKS, readCell, type Cell } from "./store.ts";
 

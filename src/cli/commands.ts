@@ -2,15 +2,7 @@
 import type { Flags } from "../base/flags.ts";
 import { AUDIT, COMPARE, ERASE, EVALUATE, MEMORIZE } from "../verbs/flags.ts";
 import { GENERATE, LS, PATCH, REPORT } from "./command-flags.ts";
-
-/** What a command is called with. */
-export type Invocation = {
-  readonly operands: readonly string[];
-  readonly given: Readonly<Record<string, unknown>>;
-  readonly json: boolean;
-  readonly quiet: boolean;
-  readonly recipe: string | undefined;
-};
+import type { Invocation } from "./invocation.ts";
 
 export type CommandSpec = {
   readonly usage: string;

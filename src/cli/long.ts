@@ -15,7 +15,7 @@ import {
   type Setting,
 } from "../run/index.ts";
 import { openSession, peakRss, type SessionOptions } from "../verbs/session.ts";
-import type { Invocation } from "./commands.ts";
+import type { Invocation } from "./invocation.ts";
 import { progress, type Progress } from "./progress.ts";
 
 export type Context<T extends Flags> = {

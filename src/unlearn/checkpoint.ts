@@ -1,43 +1,9 @@
 /** @file What an interrupted erasure needs to go on to the same patch, bit for bit: one file, written whole or not at all. */
 import { openCheckpointFile, writeSafetensors, type SafetensorsEntry } from "../io/index.ts";
 import { copy_, keep, noGrad, tidy, toDevice, clone, type Tensor } from "../torch/index.ts";
-import type { Pressure } from "./losses/index.ts";
-import type { Measure } from "./erase-loop.ts";
+import type { Checkpointing, LoopState } from "./loop-types.ts";
 import type { Optimiser } from "./optimiser.ts";
-import type { Snapshot } from "./snapshot.ts";
 import type { Writer } from "./writers/types.ts";
-
-/** The loop's place: everything but tensors. `next` is the batch of the epoch that comes next, 0 between epochs. */
-export type LoopState = {
-  epoch: number;
-  step: number;
-  next: number;
-  /** Factor on the learning rate after back-offs. */
-  scale: number;
-  /** Where the dial stands; 0 for methods that train. */
-  strength: number;
-  /** λ of a constraint; 0 without one. */
-  dual: number;
-  backoffs: number;
-  active: number[];
-  reachedAt: (number | null)[];
-  pressure: Pressure[];
-  before: Measure;
-  /** The last measurement inside the budget. */
-  last: Measure;
-};
-
-export type Checkpointing = {
-  readonly every: number;
-  readonly resumed?: LoopState | undefined;
-  readonly inside?: Snapshot | undefined;
-  readonly save: (
-    state: LoopState,
-    writer: Writer,
-    optimiser: Optimiser,
-    inside: Snapshot,
-  ) => Promise<void>;
-};
 
 /** Saves to `path`; with `settings`, so that a checkpoint is never continued under others. */
 export function checkpointTo(path: string, every: number, settings: string): Checkpointing {

@@ -4,16 +4,8 @@
  */
 import { breathe } from "../models/index.ts";
 import { keep, tensor, tidy } from "../torch/index.ts";
-import type { LoopState } from "./checkpoint.ts";
-import type { LoopInput } from "./erase-loop.ts";
+import type { Dial, LoopInput, LoopState, Walk } from "./loop-types.ts";
 import type { Snapshot } from "./snapshot.ts";
-import type { Walk } from "./walk.ts";
-
-export type Dial = {
-  readonly name: string;
-  /** Brings the writer's variables, or a decoding rule, to the point of this strength; 0 is θ0. */
-  readonly set: (strength: number) => void;
-};
 
 const STRENGTH = "strength";
 

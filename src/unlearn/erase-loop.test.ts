@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { wholeWindow } from "../eval/index.ts";
-import { eraseLoop, type LoopEvent, type Measure } from "./erase-loop.ts";
+import { eraseLoop } from "./erase-loop.ts";
+import type { LoopEvent, Measure } from "./loop-types.ts";
 import { givenGoal } from "./level.ts";
 import type { Stepper } from "./step.ts";
 import type { Writer } from "./writers/types.ts";

@@ -2,10 +2,6 @@
  * @file The one loop of all methods: move against the texts that are still above their target (walk.ts), measure, keep inside
  * the utility budget, stop at the target, interpolate back to the first point that reaches it. Resumable at every step.
  */
-import type { Architecture, LossOf } from "../models/index.ts";
-import type { Window } from "../eval/index.ts";
-import type { Checkpointing, LoopState } from "./checkpoint.ts";
-import type { Dial } from "./dial.ts";
 import {
   above,
   isDone,
@@ -15,113 +11,11 @@ import {
   type Goal,
   type Level,
 } from "./level.ts";
-import type { Optimiser } from "./optimiser.ts";
-import type { Companions } from "./companions.ts";
+import type { LoopEvent, LoopInput, LoopOutcome, LoopState, Measure, Walk } from "./loop-types.ts";
 import { NO_PRESSURE, type Pressure } from "./losses/index.ts";
-import type { Stepper } from "./step.ts";
 import { dropSnapshot, type Snapshot } from "./snapshot.ts";
 import { DivergedError } from "./train-walk.ts";
-import { walkOf, type Walk } from "./walk.ts";
-import type { Writer } from "./writers/types.ts";
-
-/** What one measurement says: levels per text, held-out perplexity, texts recited, mean entropy. */
-export type Measure = { levels: Level[]; perplexity: number; recited: number; entropy: number };
-
-export type LoopEvent =
-  | {
-      type: "step";
-      step: number;
-      epoch: number;
-      /** This step's number in the epoch, and how many there are. */
-      batch: number;
-      batches: number;
-      loss: number;
-      gradNorm?: number;
-      /** |ρ|, for steps without a gradient. */
-      slope?: number;
-      /** λ of a constraint as it was in this step, and D as the step saw it. */
-      dual?: number;
-      divergence?: number;
-      learningRate: number;
-      seconds: number;
-    }
-  | {
-      /** A dial was turned: `strength` is where it stands, `notch` how far it went. */
-      type: "notch";
-      step: number;
-      epoch: number;
-      dial: string;
-      strength: number;
-      notch: number;
-      seconds: number;
-    }
-  | {
-      type: "epoch";
-      epoch: number;
-      step: number;
-      active: number;
-      memorization_accuracy: number;
-      suffix_nll: number;
-      entropy: number;
-      recited: number;
-      perplexity: number;
-    }
-  /** `perplexity`: null where a step's loss or gradient was no number. */
-  | { type: "backoff"; epoch: number; perplexity: number | null; learningRate: number };
-
-export type LoopInput = {
-  /** What steps run in. */
-  arch: Architecture;
-  writer: Writer;
-  optimiser: Optimiser;
-  /** How a step is taken, where not by the optimiser along the gradient of the weights themselves. */
-  stepper?: Stepper | undefined;
-  /** Called where an epoch begins, with the weights as they are there. */
-  begin?: ((epoch: number) => void) | undefined;
-  windows: readonly Window[];
-  tokens: readonly (readonly number[])[];
-  texts: number;
-  lossOf: (
-    members: readonly number[],
-    targets: readonly number[],
-    sequence: readonly number[],
-    pressure: readonly Pressure[],
-  ) => LossOf;
-  /** Text that joins every step: to hold the model in place, or to be said instead. */
-  companions?: Companions | undefined;
-  /** Turned by a notch of `lr` in place of an epoch of training. */
-  dial?: Dial | undefined;
-  /** Suffix accuracy above which a text is trained on, where not every text above its target is. */
-  threshold?: number | null;
-  goal: Goal;
-  measure: () => Promise<Measure>;
-  /** θ0, where the writer does not start there; else `measure` says it. */
-  measureBefore?: (() => Promise<Measure>) | undefined;
-  /** Largest allowed perplexity relative to the start. */
-  budget: number;
-  lr: number;
-  warmup: number;
-  /** Most measured epochs. */
-  epochs: number;
-  /** How often the texts above their target are passed over in an epoch. */
-  passes: number;
-  batch: number;
-  seed: number;
-  checkpointing?: Checkpointing | undefined;
-  signal?: AbortSignal | undefined;
-  onEvent?: ((event: LoopEvent) => void) | undefined;
-};
-
-export type LoopOutcome = {
-  status: "erased" | "incomplete" | "refused" | "nothing_to_erase";
-  before: Measure;
-  after: Measure;
-  epochs: number;
-  steps: number;
-  backoffs: number;
-  /** Step after which each text was first measured at its target; null when it never was. */
-  reachedAt: (number | null)[];
-};
+import { walkOf } from "./walk.ts";
 
 const MAX_BACKOFFS = 3;
 const HALVINGS = 3; // of the last epoch, when looking for the first point at the target

@@ -1,7 +1,7 @@
 /** @file What the loop measures between two epochs: where each text stands, and what forgetting has cost general text. */
 import { summarise, tokenStats, type Window } from "../eval/index.ts";
 import type { Architecture, Weights } from "../models/index.ts";
-import type { Measure } from "./erase-loop.ts";
+import type { Measure } from "./loop-types.ts";
 import { levelsOf } from "./level.ts";
 
 type Measured = {

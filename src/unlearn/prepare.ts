@@ -20,7 +20,7 @@ import {
   type Pressure,
   type RowContext,
 } from "./losses/index.ts";
-import type { Dial } from "./dial.ts";
+import type { Dial } from "./loop-types.ts";
 import { checkSettings } from "./check-settings.ts";
 import { DIALS } from "./dials/index.ts";
 import type { Goal } from "./level.ts";

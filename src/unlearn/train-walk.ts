@@ -3,13 +3,11 @@ import { meanOf } from "../eval/index.ts";
 import { breathe } from "../models/index.ts";
 import { tidy } from "../torch/index.ts";
 import { batchesOf } from "./batches.ts";
-import type { LoopState } from "./checkpoint.ts";
 import { joinedBatch } from "./companions.ts";
 import { nextDual } from "./constraint.ts";
-import type { LoopInput } from "./erase-loop.ts";
+import type { LoopInput, LoopState, Walk } from "./loop-types.ts";
 import { dropSnapshot, restore, takeSnapshot, type Snapshot } from "./snapshot.ts";
 import { gradientSteps, type StepResult, type Stepper } from "./step.ts";
-import type { Walk } from "./walk.ts";
 
 /** Snapshots are copies of the writer's variables. */
 export function trainingWalk(input: LoopInput, state: LoopState): Walk {

@@ -1,7 +1,6 @@
 /** @file What erase writes: the patch, and on request the merged model; made so that reading it back gives the same weights. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import type { EraseResult } from "../eval/index.ts";
 import { writeCheckpoint } from "../io/index.ts";
 import type { Architecture, Model, Served } from "../models/index.ts";
 import {
@@ -19,24 +18,16 @@ import {
 } from "../patch/index.ts";
 import { ADAPTER_CONFIG, ADAPTER_FILE } from "../patch/format.ts";
 import type { DType } from "../torch/index.ts";
-import type { LoopOutcome } from "../unlearn/erase-loop.ts";
+import type { LoopOutcome } from "../unlearn/loop-types.ts";
 import type { MethodSettings } from "../unlearn/methods/index.ts";
 import type { Prepared } from "../unlearn/prepare.ts";
 import type { DecodingWriter } from "../unlearn/writers/decoding.ts";
 import type { FactorsWriter } from "../unlearn/writers/factors.ts";
 import type { PromptWriter } from "../unlearn/writers/prompt.ts";
 import type { Writer } from "../unlearn/writers/types.ts";
-import type { EraseValues } from "./erase.ts";
-import type { RunFiles } from "./run-files.ts";
+import type { EraseValues, Outputs, RunFiles } from "./erase-types.ts";
 import { toolVersion } from "./session.ts";
 import type { TextSet } from "./sets.ts";
-
-export type Outputs = {
-  patch: EraseResult["patch"];
-  out: string | null;
-  /** The base model with the written patch on it, in memory. */
-  patchedWeights: () => Promise<Served>;
-};
 
 type Input = {
   values: EraseValues;

@@ -5,7 +5,7 @@ import { parseConstraint } from "../unlearn/constraint.ts";
 import { LOSSES } from "../unlearn/losses/index.ts";
 import { methodNamed, retainTerm, type MethodSettings } from "../unlearn/methods/index.ts";
 import { selectorNamed } from "../unlearn/select/index.ts";
-import type { EraseValues } from "./erase.ts";
+import type { EraseValues } from "./erase-types.ts";
 
 /** Flags that not every method reads, and which do. */
 const READ_BY = {

@@ -1,12 +1,11 @@
 /** @file The result document of an erasure. */
 import type { EraseResult } from "../eval/index.ts";
-import type { LoopOutcome } from "../unlearn/erase-loop.ts";
+import type { LoopOutcome } from "../unlearn/loop-types.ts";
 import { above, overForgotten, type Goal } from "../unlearn/level.ts";
 import type { MethodSettings } from "../unlearn/methods/index.ts";
 import type { Prepared } from "../unlearn/prepare.ts";
-import type { EraseValues } from "./erase.ts";
-import type { Outputs } from "./erase-output.ts";
-import { evaluateDocument, type Evaluated, type PreviousResult, type Sets } from "./erase-sets.ts";
+import { evaluateDocument } from "./erase-sets.ts";
+import type { EraseValues, Evaluated, Outputs, PreviousResult, Sets } from "./erase-types.ts";
 import { peakRss } from "./session.ts";
 
 type ResultInput = {

@@ -4,19 +4,18 @@ import { inputError } from "../base/errors.ts";
 import type { EvaluateResult, Window } from "../eval/index.ts";
 import { isObject, readObject } from "../io/index.ts";
 import { loadModel, type Model } from "../models/index.ts";
-import type { EraseHooks, EraseValues } from "./erase.ts";
-import type { Outputs } from "./erase-output.ts";
-import { measureSet, type Measured } from "./measure.ts";
+import type {
+  EraseHooks,
+  EraseValues,
+  Evaluated,
+  Outputs,
+  PreviousResult,
+  Sets,
+  Written,
+} from "./erase-types.ts";
+import { measureSet } from "./measure.ts";
 import { HELDOUT_CUT, readSet, type TextSet } from "./sets.ts";
-import { measureTasks, readTasks, type TaskSet, type Utility } from "./tasks.ts";
-
-export type Sets = {
-  forget: TextSet;
-  kept: TextSet | undefined;
-  unseen: TextSet | undefined;
-  heldout: TextSet | undefined;
-  tasks: readonly TaskSet[];
-};
+import { measureTasks, readTasks } from "./tasks.ts";
 
 /** Retain text from a file, in windows as long as the texts' own; undefined for none, and for the model's own samples. */
 export async function readRetain(values: EraseValues, model: Model): Promise<TextSet | undefined> {
@@ -25,9 +24,6 @@ export async function readRetain(values: EraseValues, model: Model): Promise<Tex
   const cut = { prefix: 1, suffix: prefixTokens + suffixTokens - 1, textField };
   return readSet("retain", retain, model, cut);
 }
-
-export type Written = { sets: Evaluated; previous: PreviousResult[] };
-export type PreviousResult = { run: string; texts: number; recited: number };
 
 export async function readSets(values: EraseValues, model: Model): Promise<Sets> {
   const cut = {
@@ -70,10 +66,6 @@ export async function readAlternatives(
     );
   });
 }
-
-export type Evaluated = { [K in Exclude<keyof Sets, "tasks">]: Measured | undefined } & {
-  utility: Utility | undefined;
-};
 
 export async function evaluateSets(
   { arch, weights }: Pick<Model, "arch" | "weights">,

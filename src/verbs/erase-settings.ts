@@ -2,7 +2,7 @@
 import { methodNamed, retainTerm, type MethodSettings } from "../unlearn/methods/index.ts";
 import { checkSettings } from "../unlearn/check-settings.ts";
 import { refuseUnused } from "./erase-refused.ts";
-import type { EraseValues } from "./erase.ts";
+import type { EraseValues } from "./erase-types.ts";
 
 /** Texts with spans are erased at their spans unless told otherwise. */
 export function settingsOf(values: EraseValues, texts: { hasSpans: boolean }): MethodSettings {

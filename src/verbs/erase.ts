@@ -3,7 +3,6 @@
  * was written. Options, statuses and files as in SPEC.md sections 4 to 6.
  */
 import { existsSync } from "node:fs";
-import type { Options, Values } from "../base/flags.ts";
 import { inputError } from "../base/errors.ts";
 import { resolveFlags } from "../base/flags.ts";
 import type { EraseResult, Window } from "../eval/index.ts";
@@ -11,7 +10,8 @@ import { wholeWindow } from "../eval/index.ts";
 import { expectEmptyFolder } from "../io/index.ts";
 import { loadModel, type Architecture, type Model, type Weights } from "../models/index.ts";
 import { checkpointTo, resumeFrom } from "../unlearn/checkpoint.ts";
-import { eraseLoop, type LoopEvent, type LoopOutcome } from "../unlearn/erase-loop.ts";
+import { eraseLoop } from "../unlearn/erase-loop.ts";
+import type { LoopOutcome } from "../unlearn/loop-types.ts";
 import type { Goal } from "../unlearn/level.ts";
 import type { MethodSettings } from "../unlearn/methods/index.ts";
 import { naturalOf } from "../unlearn/natural.ts";
@@ -28,32 +28,14 @@ import {
   readPrevious,
   readRetain,
   readSets,
-  type Sets,
 } from "./erase-sets.ts";
 import { settingsOf } from "./erase-settings.ts";
+import type { EraseHooks, EraseOptions, EraseValues, Sets } from "./erase-types.ts";
 import { ERASE } from "./flags.ts";
 import { goalOf } from "./goal.ts";
-import type { RunFiles } from "./run-files.ts";
 import { openSession, type Session } from "./session.ts";
 import { checkOverlaps, leadOf, type TextSet } from "./sets.ts";
 import { taskFiles } from "./tasks.ts";
-
-export type EraseOptions = Options<typeof ERASE>;
-export type EraseValues = Values<typeof ERASE>;
-
-export type EraseHooks = {
-  signal?: AbortSignal | undefined;
-  onEvent?:
-    | ((
-        event:
-          | LoopEvent
-          | { type: "phase"; name: string; done?: number; total?: number }
-          | { type: "warning"; message: string },
-      ) => void)
-    | undefined;
-  /** Where checkpoints, patch and per-text rows go; without it only `--patch-out` and `--out` are written. */
-  files?: RunFiles | undefined;
-};
 
 /** Erases the forget set from a model. */
 export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Promise<EraseResult> {

@@ -1,24 +1,7 @@
 /** @file What a command may write into its run directory, without knowing how runs are kept. */
-import type { Evaluated } from "./erase-sets.ts";
-import type { PatchInfo } from "../patch/index.ts";
 import type { RunDirectory, TextLine } from "../run/index.ts";
-import { isAt, type Goal } from "../unlearn/level.ts";
-import type { LoopOutcome } from "../unlearn/erase-loop.ts";
-import type { TextSet } from "./sets.ts";
-
-export type RunFiles = {
-  readonly hashText: (content: string) => string;
-  readonly checkpoint: string;
-  readonly patch: (kind: PatchInfo["kind"]) => string;
-  readonly saveTexts: (
-    sets: { forget: TextSet; kept: TextSet | undefined; unseen: TextSet | undefined },
-    before: Evaluated,
-    after: Evaluated,
-    goal: Goal,
-    outcome: LoopOutcome,
-    includeText: boolean,
-  ) => Promise<void>;
-};
+import { isAt } from "../unlearn/level.ts";
+import type { RunFiles } from "./erase-types.ts";
 
 export function runFiles(run: RunDirectory): RunFiles {
   return {

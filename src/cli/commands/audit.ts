@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { audit, type AuditRow } from "../../verbs/audit.ts";
 import { AUDIT } from "../../verbs/flags.ts";
 import type { TextLine } from "../../run/index.ts";
-import type { Invocation } from "../commands.ts";
+import type { Invocation } from "../invocation.ts";
 import { longCommand, percent } from "../long.ts";
 
 export const run = (call: Invocation): Promise<number> =>

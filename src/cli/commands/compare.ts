@@ -3,7 +3,7 @@ import { writeFileAtomic } from "../../io/index.ts";
 import type { CompareResult, CompareRow, EvaluateResult } from "../../eval/index.ts";
 import { compare } from "../../verbs/compare.ts";
 import { COMPARE } from "../../verbs/flags.ts";
-import type { Invocation } from "../commands.ts";
+import type { Invocation } from "../invocation.ts";
 import { longCommand } from "../long.ts";
 
 export const run = (call: Invocation): Promise<number> =>

@@ -1,7 +1,7 @@
 /** @file `doctor`: what runs here, and a way out for each thing missing. */
 import { diagnose } from "../../setup/doctor.ts";
 import type { Tensor } from "../../torch/index.ts";
-import type { Invocation } from "../commands.ts";
+import type { Invocation } from "../invocation.ts";
 
 export async function run({ json }: Invocation): Promise<number> {
   const { rows } = await diagnose();

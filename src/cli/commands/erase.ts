@@ -3,7 +3,7 @@ import { erase } from "../../verbs/erase.ts";
 import { ERASE } from "../../verbs/flags.ts";
 import { runFiles } from "../../verbs/run-files.ts";
 import type { EraseResult, EvaluateResult } from "../../eval/index.ts";
-import type { Invocation } from "../commands.ts";
+import type { Invocation } from "../invocation.ts";
 import { longCommand } from "../long.ts";
 
 export const run = (call: Invocation): Promise<number> =>

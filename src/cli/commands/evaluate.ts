@@ -2,7 +2,7 @@
 import { evaluate } from "../../verbs/evaluate.ts";
 import { EVALUATE } from "../../verbs/flags.ts";
 import type { EvaluateResult } from "../../eval/index.ts";
-import type { Invocation } from "../commands.ts";
+import type { Invocation } from "../invocation.ts";
 import { longCommand } from "../long.ts";
 
 export const run = (call: Invocation): Promise<number> =>

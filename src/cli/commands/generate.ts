@@ -5,7 +5,7 @@ import { generate, loadModel, type Model } from "../../models/index.ts";
 import { patchedWeights } from "../../verbs/erase-output.ts";
 import { openSession } from "../../verbs/session.ts";
 import { GENERATE } from "../command-flags.ts";
-import type { Invocation } from "../commands.ts";
+import type { Invocation } from "../invocation.ts";
 
 export async function run({ given, json }: Invocation): Promise<number> {
   const { values } = resolveFlags(GENERATE, given);

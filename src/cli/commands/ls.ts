@@ -1,6 +1,6 @@
 /** @file `ls`: what there is, one line each; never loads LibTorch. */
 import { unknownName } from "../../base/errors.ts";
-import type { Invocation } from "../commands.ts";
+import type { Invocation } from "../invocation.ts";
 
 type Row = { name: string; summary: string; origin: "paper" | "reconstruction" | "ours" };
 

@@ -1,7 +1,7 @@
 /** @file `memorize` on the command line. */
 import { MEMORIZE } from "../../verbs/flags.ts";
 import { memorize } from "../../verbs/memorize.ts";
-import type { Invocation } from "../commands.ts";
+import type { Invocation } from "../invocation.ts";
 import { longCommand, percent } from "../long.ts";
 
 export const run = (call: Invocation): Promise<number> =>

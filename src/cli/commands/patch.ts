@@ -9,7 +9,7 @@ import {
   verifyPatch,
 } from "../../patch/index.ts";
 import { PATCH } from "../command-flags.ts";
-import type { Invocation } from "../commands.ts";
+import type { Invocation } from "../invocation.ts";
 
 type Flags = Values<typeof PATCH>;
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { resolveFlags } from "../../base/flags.ts";
 import { renderRun } from "../../report/index.ts";
 import { REPORT } from "../command-flags.ts";
-import type { Invocation } from "../commands.ts";
+import type { Invocation } from "../invocation.ts";
 
 export async function run({ given, json }: Invocation): Promise<number> {
   const { values } = resolveFlags(REPORT, given);

@@ -1,6 +1,6 @@
 /** @file What a dial is made of: θ0, the forget set and, on request, ordinary text. Made once; the same when a run is resumed. */
 import type { Window } from "../../eval/index.ts";
-import type { Dial } from "../dial.ts";
+import type { Dial } from "../loop-types.ts";
 import type { MethodSettings } from "../methods/types.ts";
 import type { SelectInput } from "../select/types.ts";
 import type { Writer } from "../writers/types.ts";

@@ -1,0 +1,65 @@
+/** @file What the parts of `erase` hand to one another. */
+import type { Options, Values } from "../base/flags.ts";
+import type { EraseResult } from "../eval/index.ts";
+import type { Served } from "../models/index.ts";
+import type { PatchInfo } from "../patch/index.ts";
+import type { Goal } from "../unlearn/level.ts";
+import type { LoopEvent, LoopOutcome } from "../unlearn/loop-types.ts";
+import type { ERASE } from "./flags.ts";
+import type { Measured } from "./measure.ts";
+import type { TextSet } from "./sets.ts";
+import type { TaskSet, Utility } from "./tasks.ts";
+
+export type EraseOptions = Options<typeof ERASE>;
+export type EraseValues = Values<typeof ERASE>;
+
+export type EraseHooks = {
+  signal?: AbortSignal | undefined;
+  onEvent?:
+    | ((
+        event:
+          | LoopEvent
+          | { type: "phase"; name: string; done?: number; total?: number }
+          | { type: "warning"; message: string },
+      ) => void)
+    | undefined;
+  /** Where checkpoints, patch and per-text rows go; without it only `--patch-out` and `--out` are written. */
+  files?: RunFiles | undefined;
+};
+
+export type Sets = {
+  forget: TextSet;
+  kept: TextSet | undefined;
+  unseen: TextSet | undefined;
+  heldout: TextSet | undefined;
+  tasks: readonly TaskSet[];
+};
+
+export type Evaluated = { [K in Exclude<keyof Sets, "tasks">]: Measured | undefined } & {
+  utility: Utility | undefined;
+};
+
+export type Written = { sets: Evaluated; previous: PreviousResult[] };
+export type PreviousResult = { run: string; texts: number; recited: number };
+
+export type Outputs = {
+  patch: EraseResult["patch"];
+  out: string | null;
+  /** The base model with the written patch on it, in memory. */
+  patchedWeights: () => Promise<Served>;
+};
+
+/** What a command may write into its run directory, without knowing how runs are kept. */
+export type RunFiles = {
+  readonly hashText: (content: string) => string;
+  readonly checkpoint: string;
+  readonly patch: (kind: PatchInfo["kind"]) => string;
+  readonly saveTexts: (
+    sets: { forget: TextSet; kept: TextSet | undefined; unseen: TextSet | undefined },
+    before: Evaluated,
+    after: Evaluated,
+    goal: Goal,
+    outcome: LoopOutcome,
+    includeText: boolean,
+  ) => Promise<void>;
+};
