@@ -1,6 +1,7 @@
 /** @file The cells of a target as Markdown tables, the best first; what was planned and is not there says `not run`. */
 import type { Known } from "./figures.ts";
 import type { Plan } from "./plan.ts";
+import { rateWindows } from "./rates.ts";
 import { nameOf } from "./sets.ts";
 import { cellPath, codeHash, landmarkPath, LANDMARKS, readCell, type Cell } from "./store.ts";
 
@@ -97,6 +98,7 @@ function tableOf(target: Plan["target"], plans: readonly Plan[]): string {
     `### ${nameOf(target)}: ${cells.length} of ${plans.length} cells`,
     table(MAIN, rows, before),
     table(COST, rows, before),
+    ...rates(cells, before),
     ...(missing.length > 0
       ? [`not run: ${missing.map((p) => `${p.recipe.name}@${p.factor.toPrecision(2)}`).join(", ")}`]
       : []),
@@ -105,15 +107,36 @@ function tableOf(target: Plan["target"], plans: readonly Plan[]): string {
   ].join("\n\n");
 }
 
+/** The windows of learning rates, where some recipe has more than one. */
+function rates(cells: readonly Cell[], before: Cell | undefined): string[] {
+  const perplexity = before?.figures?.perplexity;
+  const windows = perplexity === undefined ? [] : rateWindows(cells, perplexity);
+  if (windows.length === 0) return [];
+  const factors = (list: readonly number[]) =>
+    list.map((x) => Number(x.toPrecision(2))).join(", ") || "none";
+  return [
+    rowsOf([
+      ["recipe", "lr x, tried", "there with perplexity <= 1.2 x", "decades"],
+      ...windows.map(({ recipe, tried, held, decades, open }) => [
+        recipe,
+        factors(tried),
+        factors(held),
+        decades === null ? "–" : `${open ? ">= " : ""}${decades.toFixed(1)}`,
+      ]),
+    ]),
+  ];
+}
+
 function table(
   columns: readonly Column[],
   cells: readonly Cell[],
   before: Cell | undefined,
 ): string {
-  const lines = [
+  return rowsOf([
     columns.map(([title]) => title),
-    columns.map(() => "---"),
     ...cells.map((c) => columns.map(([, value]) => value(c, before))),
-  ];
-  return lines.map((l) => `| ${l.join(" | ")} |`).join("\n");
+  ]);
 }
+
+const rowsOf = ([head = [], ...rows]: readonly (readonly string[])[]): string =>
+  [head, head.map(() => "---"), ...rows].map((l) => `| ${l.join(" | ")} |`).join("\n");
