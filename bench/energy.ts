@@ -1,8 +1,10 @@
 /**
- * @file Why directions win: how much of each set the chosen directions hear, on the quickstart's target. Energy of a direction u on
- * a set: E[(uᵀx)²] over the inputs x of a layer, relative to that on the texts that u was chosen for. Low on kept texts: what is
- * written there reaches them little. The default's groups of texts, one group, and as peer the leading directions of the forget set
- * without a contrast.
+ * @file Why directions win, and where they stop: how much of each set the chosen directions hear, on the quickstart's target, or in
+ * the folder that UNRECITE_TARGET names (target, forget.jsonl, kept.jsonl, as the study leaves them in runs/study). Energy of a
+ * direction u on a set: E[(uᵀx)²] over the inputs x of a layer, relative to that on the texts that u was chosen for. Low on kept
+ * texts: what is written there reaches them little. A text to forget hears its own group's directions and the others' too: what a
+ * kept text hears of what such a text hears is the last row of a place. The default's groups of texts, one group, and as peer the
+ * leading directions of the forget set without a contrast.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -17,45 +19,56 @@ import { modelParts } from "../src/verbs/erase.ts";
 import { readSet } from "../src/verbs/sets.ts";
 import { median, type Row } from "./types.ts";
 
-const folder = join("runs", "quickstart");
+const folder = process.env["UNRECITE_TARGET"] ?? join("runs", "quickstart");
 const CUT = { prefix: 32, suffix: 32 };
 const THIRDS = ["lower", "middle", "upper"] as const;
-const SETS = ["kept", "own samples"] as const;
 const { rank, ridge, groups: GROUPS } = methodNamed("emso").settings;
 
-/** Mean energy on each of SETS, of the directions of one block's input. */
-type Heard = readonly number[];
-type Place = Readonly<Record<"plain" | "one" | "many", Heard>> & { readonly place: string };
+type Choice = "many" | "one";
+const CHOICES = [
+  ["many", `${GROUPS} groups`],
+  ["one", "one group"],
+] as const;
+
+const rowOf = (name: string, unit: string, value: number, peer: number): Row => ({
+  name,
+  value,
+  unit,
+  peer: { name: "no contrast", value: peer },
+  ratio: value / peer,
+  bound: null,
+  bar: "ratio < 1",
+  pass: value < peer,
+});
+
+/** Mean energy of the directions of one block's input on each set. */
+type Heard = { readonly kept: number; readonly samples: number; readonly forget: number };
+type Place = Readonly<Record<"plain" | Choice, Heard>> & { readonly place: string };
 
 export async function energy(): Promise<Row[]> {
   if (!existsSync(join(folder, "target"))) {
-    throw environmentError(`energy: expected the quickstart's target in ${folder}, got none`, {
-      wayOut: "run npm run quickstart first",
+    throw environmentError(`energy: expected a target in ${folder}, got none`, {
+      wayOut: "run npm run quickstart first, or name a folder: UNRECITE_TARGET=DIR",
     });
   }
   const model = await loadModel(join(folder, "target"));
   try {
     const heard = await heardInBlocks(model);
     const places = [...new Set(heard.map((h) => h.place))];
-    return places.flatMap((place) =>
-      SETS.flatMap((set, s) =>
-        (["many", "one"] as const).map((choice) => {
-          const of = (c: typeof choice | "plain") =>
-            median(heard.filter((h) => h.place === place).map((h) => h[c][s]!));
-          const [value, peer] = [of(choice), of("plain")];
-          return {
-            name: `energy: ${set}, ${place}, ${choice === "one" ? "one group" : `${GROUPS} groups`}`,
-            value,
-            unit: "x own texts",
-            peer: { name: "no contrast", value: peer },
-            ratio: value / peer,
-            bound: null,
-            bar: "ratio < 1",
-            pass: value < peer,
-          };
-        }),
-      ),
-    );
+    return places.flatMap((place) => {
+      const here = heard.filter((h) => h.place === place);
+      const row = (name: string, choice: Choice, unit: string, value: (h: Heard) => number) => {
+        const medianOf = (c: Choice | "plain") => median(here.map((h) => value(h[c])));
+        return rowOf(`energy: ${name}`, unit, medianOf(choice), medianOf("plain"));
+      };
+      return [
+        ...CHOICES.flatMap(([choice, groups]) => [
+          row(`kept, ${place}, ${groups}`, choice, "x own texts", (h) => h.kept),
+          row(`own samples, ${place}, ${groups}`, choice, "x own texts", (h) => h.samples),
+        ]),
+        row(`kept, ${place}, all groups`, "many", "x a text to forget", (h) => h.kept / h.forget),
+      ];
+    });
   } finally {
     model.dispose();
   }
@@ -66,7 +79,6 @@ async function heardInBlocks(model: Model): Promise<Place[]> {
   const read = async (name: string) =>
     (await readSet(name, join(folder, `${name}.jsonl`), model, CUT)).windows;
   const forget = await read("forget");
-  const idsOf = async (name: string) => (await read(name)).map((w) => w.ids);
   const samples = (seed: number) =>
     selfTexts(arch, weights, {
       seed,
@@ -75,22 +87,28 @@ async function heardInBlocks(model: Model): Promise<Place[]> {
       avoid: forget.map((w) => w.ids),
     });
   // the directions are contrasted with the samples of one seed, and heard on those of another
-  const sets = [await idsOf("kept"), await samples(1)];
-  const corpora = [await samples(0), ...sets, ...groupsOf(forget, GROUPS)];
+  const kept = (await read("kept")).map((w) => w.ids);
+  const corpora = [await samples(0), kept, await samples(1), ...groupsOf(forget, GROUPS)];
   const found: Place[] = [];
   const layerOf = new Map(arch.linears.map((l) => [l.input, l]));
-  await eachBlockMoments(arch, weights, corpora, (block, moments) => {
+  const visit: Parameters<typeof eachBlockMoments>[3] = (block, moments) => {
     const third = THIRDS[Math.floor((3 * block) / arch.layers)]!;
     for (const [input, [ordinary, ...rest]] of moments) {
-      const { kind, inFeatures, outFeatures } = layerOf.get(input)!;
-      if (kind !== "mlp") continue;
-      const [on, groups] = [rest.slice(0, SETS.length), rest.slice(SETS.length)];
+      const { inFeatures, outFeatures } = layerOf.get(input)!;
+      const [kept, samples, ...groups] = rest;
       const all = divScalar(
         groups.reduce((a, b) => add(a, b)),
         groups.length,
       );
       const heardBy = (quiet: Tensor, parts: readonly Tensor[]) =>
-        tidy(() => energyOn(on, groupedDirections(quiet, parts, rank, ridge)));
+        tidy(() => {
+          const u = groupedDirections(quiet, parts, rank, ridge);
+          return {
+            kept: energyOn(kept!, u),
+            samples: energyOn(samples!, u),
+            forget: energyOn(all, u),
+          };
+        });
       found.push({
         place: `${inFeatures < outFeatures ? "into" : "inside"} MLPs, ${third} third`,
         plain: heardBy(eye(inFeatures), [all]),
@@ -98,10 +116,13 @@ async function heardInBlocks(model: Model): Promise<Place[]> {
         many: heardBy(ordinary!, groups),
       });
     }
+  };
+  await eachBlockMoments(arch, weights, corpora, visit, {
+    wanted: (input) => layerOf.get(input)!.kind === "mlp",
   });
   return found;
 }
 
-/** Mean of uᵀ A u over the columns u of U (d, r), for each moment A; they have 1 on the texts they were chosen for. */
-const energyOn = (moments: readonly Tensor[], u: Tensor): Heard =>
-  moments.map((a) => sum(mul(u, matmul(a, u))).item() / u.shape[1]!);
+/** Mean of uᵀ A u over the columns u of U (d, r); it is 1 on the texts that they were chosen for. */
+const energyOn = (moment: Tensor, u: Tensor): number =>
+  sum(mul(u, matmul(moment, u))).item() / u.shape[1]!;
