@@ -75,6 +75,7 @@ export const RECIPES: readonly Recipe[] = [
     flags: { method: "emso", groups: 1, scope: "linear", lr: 3e-5, rounding: "none" },
   },
   { name: "emso+four-groups", flags: { method: "emso", groups: 4, lr: 6e-5 } },
+  { name: "emso+32-groups", flags: { method: "emso", groups: 32, rank: 128 } },
   {
     name: "emso+directions-gradient",
     flags: { method: "emso", select: "directions-gradient", lr: 2e-4 },
