@@ -9,6 +9,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { environmentError } from "../src/base/errors.ts";
+import type { Window } from "../src/eval/index.ts";
 import { loadModel, type Model } from "../src/models/index.ts";
 import { add, divScalar, eye, matmul, mul, sum, tidy, type Tensor } from "../src/torch/index.ts";
 import { methodNamed } from "../src/unlearn/methods/index.ts";
@@ -53,9 +54,12 @@ export async function energy(): Promise<Row[]> {
   }
   const model = await loadModel(join(folder, "target"));
   try {
-    const heard = await heardInBlocks(model);
+    const windowsOf = async (name: string) =>
+      (await readSet(name, join(folder, `${name}.jsonl`), model, CUT)).windows;
+    const [forget, kept] = [await windowsOf("forget"), await windowsOf("kept")];
+    const heard = await heardInBlocks(model, forget, kept);
     const places = [...new Set(heard.map((h) => h.place))];
-    return places.flatMap((place) => {
+    const rows = places.flatMap((place) => {
       const here = heard.filter((h) => h.place === place);
       const medianOf = (choice: Choice | "plain", value: (h: Heard) => number) =>
         median(here.map((h) => value(h[choice])));
@@ -72,16 +76,37 @@ export async function energy(): Promise<Row[]> {
         rowOf(`kept, ${place}, all together`, "x a text to forget", all, plain, false),
       ];
     });
+    return [sharedRow(kept, forget), ...rows];
   } finally {
     model.dispose();
   }
 }
 
-async function heardInBlocks(model: Model): Promise<Place[]> {
+/** What kept texts have in common with those to forget, by a measure that needs no model: mean share of distinct tokens. */
+function sharedRow(kept: readonly Window[], forget: readonly Window[]): Row {
+  const known = new Set(forget.flatMap((w) => w.ids));
+  const shares = kept.map((w) => {
+    const own = [...new Set(w.ids)];
+    return own.filter((id) => known.has(id)).length / own.length;
+  });
+  return {
+    name: "energy: tokens of a kept text that stand in some text to forget",
+    value: shares.reduce((a, b) => a + b, 0) / shares.length,
+    unit: "share",
+    peer: null,
+    ratio: null,
+    bound: null,
+    bar: "reported",
+    pass: true,
+  };
+}
+
+async function heardInBlocks(
+  model: Model,
+  forget: readonly Window[],
+  keptWindows: readonly Window[],
+): Promise<Place[]> {
   const { arch, weights, start } = modelParts(model);
-  const read = async (name: string) =>
-    (await readSet(name, join(folder, `${name}.jsonl`), model, CUT)).windows;
-  const forget = await read("forget");
   const samples = (seed: number) =>
     selfTexts(arch, weights, {
       seed,
@@ -90,7 +115,7 @@ async function heardInBlocks(model: Model): Promise<Place[]> {
       avoid: forget.map((w) => w.ids),
     });
   // the directions are contrasted with the samples of one seed, and heard on those of another
-  const kept = (await read("kept")).map((w) => w.ids);
+  const kept = keptWindows.map((w) => w.ids);
   const corpora = [await samples(0), kept, await samples(1), ...groupsOf(forget, GROUPS)];
   const found: Place[] = [];
   const layerOf = new Map(arch.linears.map((l) => [l.input, l]));
