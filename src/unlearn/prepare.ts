@@ -13,14 +13,8 @@ import {
   type Parameters,
   type Weights,
 } from "../models/index.ts";
-import {
-  LOSSES,
-  NO_PRESSURE,
-  type LossOptions,
-  type Pressure,
-  type RowContext,
-} from "./losses/index.ts";
-import type { Dial } from "./loop-types.ts";
+import { LOSSES, NO_PRESSURE, type LossOptions, type RowContext } from "./losses/index.ts";
+import type { Dial, LoopInput } from "./loop-types.ts";
 import { checkSettings } from "./check-settings.ts";
 import { DIALS } from "./dials/index.ts";
 import type { Goal } from "./level.ts";
@@ -74,12 +68,7 @@ export type Prepared = {
   stepper: Stepper | undefined;
   /** What steps want made where an epoch begins, with the weights as they are there. */
   begin?: ((epoch: number) => void) | undefined;
-  lossOf: (
-    members: readonly number[],
-    targets: readonly number[],
-    sequence: readonly number[],
-    pressure: readonly Pressure[],
-  ) => LossOf;
+  lossOf: LoopInput["lossOf"];
   /** What steps run in, where not all of it: the model up to a block. */
   trained?: Architecture | undefined;
   companions: Companions | undefined;
