@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rateWindows } from "./rates.ts";
+import { stageA } from "./recipes.ts";
 import type { Cell } from "./store.ts";
+import { tablesOf } from "./table.ts";
 
 const cell = (recipe: string, factor: number, status: string, perplexity: number | null) =>
   ({ recipe, factor, status, figures: perplexity === null ? null : { perplexity } }) as Cell;
@@ -37,4 +39,11 @@ test("a window is the longest run of rates that get there at a bearable perplexi
     { held: [], decades: null, open: false },
   );
   assert.deepEqual(rest, []); // one rate is no window
+});
+
+test("the table has the rates that another stage asked for too", () => {
+  assert.match(
+    tablesOf(stageA({ texts: 8 })),
+    /^\| emso \| .*1, 3, 10 \| 1, 3, 10 \| >= 1\.0 \|$/m,
+  );
 });

@@ -71,6 +71,16 @@ export const landmarkPath = (target: Plan["target"], name: Landmark): string =>
 export const readCell = (path: string): Cell | undefined =>
   existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Cell) : undefined;
 
+/** All that was measured on a target, whatever stage asked for it; no landmarks. */
+export function cellsOf(target: Plan["target"]): Cell[] {
+  const folder = join(resultsFolder, nameOf(target));
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((file) => file.includes("@"))
+    .sort()
+    .map((file) => readCell(join(folder, file))!);
+}
+
 /** Five significant digits: more is noise, and the files are committed. */
 const short = (_: string, value: unknown): unknown =>
   typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;

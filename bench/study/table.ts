@@ -3,7 +3,15 @@ import type { Known } from "./figures.ts";
 import type { Plan } from "./plan.ts";
 import { rateWindows } from "./rates.ts";
 import { nameOf } from "./sets.ts";
-import { cellPath, codeHash, landmarkPath, LANDMARKS, readCell, type Cell } from "./store.ts";
+import {
+  cellPath,
+  cellsOf,
+  codeHash,
+  landmarkPath,
+  LANDMARKS,
+  readCell,
+  type Cell,
+} from "./store.ts";
 
 type Column = readonly [title: string, value: (cell: Cell, target: Cell | undefined) => string];
 
@@ -98,7 +106,7 @@ function tableOf(target: Plan["target"], plans: readonly Plan[]): string {
     `### ${nameOf(target)}: ${cells.length} of ${plans.length} cells`,
     table(MAIN, rows, before),
     table(COST, rows, before),
-    ...rates(cells, before),
+    ...rates(cellsOf(target), before),
     ...(missing.length > 0
       ? [`not run: ${missing.map((p) => `${p.recipe.name}@${p.factor.toPrecision(2)}`).join(", ")}`]
       : []),
