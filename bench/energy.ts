@@ -9,12 +9,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { environmentError } from "../src/base/errors.ts";
-import type { Window } from "../src/eval/index.ts";
+import { meanOf, type Window } from "../src/eval/index.ts";
 import { loadModel, type Model } from "../src/models/index.ts";
 import { add, divScalar, eye, matmul, mul, sum, tidy, type Tensor } from "../src/torch/index.ts";
 import { methodNamed } from "../src/unlearn/methods/index.ts";
 import { groupedDirections, groupsOf } from "../src/unlearn/select/directions.ts";
-import { eachBlockMoments } from "../src/unlearn/select/moments.ts";
+import { eachBlockMoments, type MomentsVisit } from "../src/unlearn/select/moments.ts";
 import { selfTexts } from "../src/unlearn/self-text.ts";
 import { modelParts } from "../src/verbs/erase.ts";
 import { readSet } from "../src/verbs/sets.ts";
@@ -91,7 +91,7 @@ function sharedRow(kept: readonly Window[], forget: readonly Window[]): Row {
   });
   return {
     name: "energy: tokens of a kept text that stand in some text to forget",
-    value: shares.reduce((a, b) => a + b, 0) / shares.length,
+    value: meanOf(shares).value,
     unit: "share",
     peer: null,
     ratio: null,
@@ -104,7 +104,7 @@ function sharedRow(kept: readonly Window[], forget: readonly Window[]): Row {
 async function heardInBlocks(
   model: Model,
   forget: readonly Window[],
-  keptWindows: readonly Window[],
+  kept: readonly Window[],
 ): Promise<Place[]> {
   const { arch, weights, start } = modelParts(model);
   const samples = (seed: number) =>
@@ -115,15 +115,15 @@ async function heardInBlocks(
       avoid: forget.map((w) => w.ids),
     });
   // the directions are contrasted with the samples of one seed, and heard on those of another
-  const kept = keptWindows.map((w) => w.ids);
-  const corpora = [await samples(0), kept, await samples(1), ...groupsOf(forget, GROUPS)];
+  const sets = [kept.map((w) => w.ids), await samples(1)];
+  const corpora = [await samples(0), ...sets, ...groupsOf(forget, GROUPS)];
   const found: Place[] = [];
   const layerOf = new Map(arch.linears.map((l) => [l.input, l]));
-  const visit: Parameters<typeof eachBlockMoments>[3] = (block, moments) => {
+  const visit: MomentsVisit = (block, moments) => {
     const third = THIRDS[Math.floor((3 * block) / arch.layers)]!;
     for (const [input, [ordinary, ...rest]] of moments) {
       const { inFeatures, outFeatures } = layerOf.get(input)!;
-      const [kept, samples, ...groups] = rest;
+      const [onKept, onSamples, ...groups] = rest;
       const all = divScalar(
         groups.reduce((a, b) => add(a, b)),
         groups.length,
@@ -132,8 +132,8 @@ async function heardInBlocks(
         tidy(() => {
           const u = groupedDirections(quiet, parts, rank, ridge);
           return {
-            kept: energyOn(kept!, u),
-            samples: energyOn(samples!, u),
+            kept: energyOn(onKept!, u),
+            samples: energyOn(onSamples!, u),
             forget: energyOn(all, u),
           };
         });

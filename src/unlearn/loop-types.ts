@@ -61,24 +61,28 @@ export type Dial = {
   readonly set: (strength: number) => void;
 };
 
+/** What every training step tells of itself. */
+export type StepEvent = {
+  type: "step";
+  step: number;
+  epoch: number;
+  /** This step's number in the epoch, and how many there are. */
+  batch: number;
+  batches: number;
+  loss: number;
+  learningRate: number;
+};
+
 export type LoopEvent =
-  | {
-      type: "step";
-      step: number;
-      epoch: number;
-      /** This step's number in the epoch, and how many there are. */
-      batch: number;
-      batches: number;
-      loss: number;
+  | (StepEvent & {
       gradNorm?: number;
       /** |ρ|, for steps without a gradient. */
       slope?: number;
       /** λ of a constraint as it was in this step, and D as the step saw it. */
       dual?: number;
       divergence?: number;
-      learningRate: number;
       seconds: number;
-    }
+    })
   | {
       /** A dial was turned: `strength` is where it stands, `notch` how far it went. */
       type: "notch";

@@ -6,6 +6,7 @@ import { inputError } from "../base/errors.ts";
 import { shuffled } from "../base/random.ts";
 import { perText, tokenStats, type Window } from "../eval/index.ts";
 import { breathe, type Architecture, type LogitLoss, type Parameters } from "../models/index.ts";
+import type { StepEvent } from "./loop-types.ts";
 import { nll } from "./losses/index.ts";
 import { optimiser } from "./optimiser.ts";
 import { trainedTokens, trainingBatch } from "./rows.ts";
@@ -30,17 +31,7 @@ export type MemorizeSettings = {
 };
 
 export type MemorizeEvent =
-  | {
-      type: "step";
-      step: number;
-      epoch: number;
-      /** This step's number in the epoch, and how many there are. */
-      batch: number;
-      batches: number;
-      loss: number;
-      gradNorm: number;
-      learningRate: number;
-    }
+  | (StepEvent & { gradNorm: number })
   /** `recited`: share of windows, measured, or as seen in the epoch's own passes while that is far from enough. */
   | { type: "epoch"; epoch: number; step: number; recited: number };
 

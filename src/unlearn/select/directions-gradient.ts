@@ -12,7 +12,7 @@ import {
 } from "../../torch/index.ts";
 import { erasingGradients } from "./gradients.ts";
 import { linearsReading } from "./directions.ts";
-import { eachBlockMoments } from "./moments.ts";
+import { eachBlockMoments, type MomentsVisit } from "./moments.ts";
 import { leadingDirections, unwhiten, whitener } from "./subspace.ts";
 import type { Selector } from "./types.ts";
 
@@ -33,7 +33,7 @@ export const directionsGradient: Selector = {
     const transposed = transposedLinears(arch);
     const found = new Map<string, Tensor>();
     try {
-      const visit: Parameters<typeof eachBlockMoments>[3] = (_, moments) => {
+      const visit: MomentsVisit = (_, moments) => {
         for (const [name, [ordinary]] of moments) {
           for (const layer of linearsReading(input, name)) {
             const stored = gradients.get(`${layer}.weight`)!;

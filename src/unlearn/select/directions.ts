@@ -14,7 +14,7 @@ import {
   unsqueeze,
   type Tensor,
 } from "../../torch/index.ts";
-import { eachBlockMoments, type Corpus } from "./moments.ts";
+import { eachBlockMoments, type Corpus, type MomentsVisit } from "./moments.ts";
 import { leadingDirections, unwhiten, whitener } from "./subspace.ts";
 import type { SelectInput, Selector } from "./types.ts";
 
@@ -40,7 +40,7 @@ export const directions: Selector = {
     const { arch, weights, windows, rank, ridge, signal } = input;
     const corpora = [await input.selfTexts(), ...groupsOf(windows, Math.min(input.groups, rank))];
     const found = new Map<string, Tensor>();
-    const visit: Parameters<typeof eachBlockMoments>[3] = (_, moments) => {
+    const visit: MomentsVisit = (_, moments) => {
       for (const [name, [ordinary, ...groups]] of moments) {
         const u = tidy(() => keep(groupedDirections(ordinary!, groups, rank, ridge)));
         for (const l of linearsReading(input, name)) found.set(l, u);
@@ -78,8 +78,8 @@ export function groupedDirections(
   const all = groups.reduce((sum, x) => add(sum, x));
   const parts = groups.map((own, g) =>
     tidy(() => {
-      const others = () => mulScalar(sub(all, own), 1 / (count - 1));
-      const quiet = count === 1 ? ordinary : add(ordinary, others());
+      const quiet =
+        count === 1 ? ordinary : add(ordinary, mulScalar(sub(all, own), 1 / (count - 1)));
       return scaled(quiet, own, bound(g + 1) - bound(g), ridge);
     }),
   );

@@ -5,7 +5,7 @@ import { assertClose } from "../../../tests/close.ts";
 import { sentences, temporary, tinyModel } from "../../../tests/tiny.ts";
 import { loadModel, toBatch, watched, type Model } from "../../models/index.ts";
 import { memory, noGrad, tidy } from "../../torch/index.ts";
-import { eachBlockMoments, type Corpus } from "./moments.ts";
+import { eachBlockMoments, type Corpus, type MomentsVisit } from "./moments.ts";
 
 let model: Model;
 let rows: number[][];
@@ -59,7 +59,7 @@ async function momentsOf(
   options: Parameters<typeof eachBlockMoments>[4] = {},
 ): Promise<Map<string, Float32Array[]>> {
   const found = new Map<string, Float32Array[]>();
-  const visit: Parameters<typeof eachBlockMoments>[3] = (_, moments) => {
+  const visit: MomentsVisit = (_, moments) => {
     for (const [input, list] of moments) {
       found.set(
         input,

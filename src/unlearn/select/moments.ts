@@ -28,6 +28,8 @@ export type Corpus = readonly (readonly number[])[];
 /** Per input of the block (LinearSpec.input): E[x xᵀ] (d, d) on each corpus, in the order given. Freed after the visit. */
 export type BlockMoments = ReadonlyMap<string, readonly Tensor[]>;
 
+export type MomentsVisit = (block: number, moments: BlockMoments) => void;
+
 type Options = {
   batchSize?: number;
   /** Inputs (LinearSpec.input) whose moments are asked for; a block without one is only run. */
@@ -41,7 +43,7 @@ export async function eachBlockMoments(
   arch: Architecture,
   w: Weights,
   corpora: readonly Corpus[],
-  visit: (block: number, moments: BlockMoments) => void,
+  visit: MomentsVisit,
   { batchSize = 16, wanted = () => true, signal, onBlock }: Options = {},
 ): Promise<void> {
   const flows = corpora.map((corpus) =>
