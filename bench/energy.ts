@@ -16,7 +16,7 @@ import { methodNamed } from "../src/unlearn/methods/index.ts";
 import { groupedDirections, groupsOf } from "../src/unlearn/select/directions.ts";
 import { eachBlockMoments, type MomentsVisit } from "../src/unlearn/select/moments.ts";
 import { selfTexts } from "../src/unlearn/self-text.ts";
-import { modelParts } from "../src/verbs/erase.ts";
+import { modelParts } from "../src/verbs/erase-run.ts";
 import { readSet } from "../src/verbs/sets.ts";
 import { median, type Row } from "./types.ts";
 

@@ -13,7 +13,7 @@ import type { MethodSettings } from "../../src/unlearn/methods/index.ts";
 import { prepare, type Prepared } from "../../src/unlearn/prepare.ts";
 import { trainedTokens } from "../../src/unlearn/rows.ts";
 import { settingsOf } from "../../src/verbs/erase-settings.ts";
-import { modelParts } from "../../src/verbs/erase.ts";
+import { modelParts } from "../../src/verbs/erase-run.ts";
 import { ERASE } from "../../src/verbs/flags.ts";
 import type { TextSet } from "../../src/verbs/sets.ts";
 import type { Served } from "./divergence.ts";

@@ -1,12 +1,14 @@
 /** @file What the parts of `erase` hand to one another. */
 import type { Options, Values } from "../base/flags.ts";
-import type { EraseResult } from "../eval/index.ts";
-import type { Served } from "../models/index.ts";
+import type { EraseResult, Window } from "../eval/index.ts";
+import type { Model, Served } from "../models/index.ts";
 import type { PatchInfo } from "../patch/index.ts";
 import type { Goal } from "../unlearn/level.ts";
 import type { LoopEvent, LoopOutcome } from "../unlearn/loop-types.ts";
+import type { MethodSettings } from "../unlearn/methods/index.ts";
 import type { ERASE } from "./flags.ts";
 import type { Measured } from "./measure.ts";
+import type { Session } from "./session.ts";
 import type { TextSet } from "./sets.ts";
 import type { TaskSet, Utility } from "./tasks.ts";
 
@@ -34,6 +36,34 @@ export type Sets = {
   heldout: TextSet | undefined;
   tasks: readonly TaskSet[];
 };
+
+export type EraseModels = {
+  /** In float32: what every figure is measured with. */
+  measured: Model;
+  /** What is trained: the same one where that is float32 too. */
+  model: Model;
+};
+
+export type EraseInputs = {
+  sets: Sets;
+  settings: MethodSettings;
+  /** Of a file: the model's own samples are made later. */
+  retain: TextSet | undefined;
+  /** For each window of the forget set what should be said instead. */
+  alternatives: Window[] | undefined;
+  /** Forget sets of earlier runs. */
+  earlier: TextSet[];
+};
+
+/** One erasure with everything read: what its stages share. */
+export type EraseJob = EraseModels &
+  EraseInputs & {
+    values: EraseValues;
+    session: Session;
+    hooks: EraseHooks;
+    /** `performance.now()` at its beginning. */
+    started: number;
+  };
 
 export type Evaluated = { [K in Exclude<keyof Sets, "tasks">]: Measured | undefined } & {
   utility: Utility | undefined;

@@ -2,25 +2,18 @@
  * @file The main job: from a model that recites texts to a patch under which it does not, measured before and after on what
  * was written. Options, statuses and files as in SPEC.md sections 4 to 6.
  */
-import { existsSync } from "node:fs";
 import { inputError } from "../base/errors.ts";
 import { resolveFlags } from "../base/flags.ts";
-import type { EraseResult, Window } from "../eval/index.ts";
-import { wholeWindow } from "../eval/index.ts";
+import type { EraseResult } from "../eval/index.ts";
 import { expectEmptyFolder } from "../io/index.ts";
-import { loadModel, type Architecture, type Model, type Weights } from "../models/index.ts";
-import { checkpointTo, resumeFrom } from "../unlearn/checkpoint.ts";
-import { eraseLoop } from "../unlearn/erase-loop.ts";
-import type { LoopOutcome } from "../unlearn/loop-types.ts";
+import { loadModel, type Model } from "../models/index.ts";
+import { naturalOf, type NaturalOf } from "../unlearn/natural.ts";
 import type { Goal } from "../unlearn/level.ts";
-import type { MethodSettings } from "../unlearn/methods/index.ts";
-import { naturalOf } from "../unlearn/natural.ts";
-import { measureTexts } from "../unlearn/measure.ts";
-import { prepare, type Prepared, type PrepareInput } from "../unlearn/prepare.ts";
+import { prepare, type Prepared } from "../unlearn/prepare.ts";
 import { trainedTokens } from "../unlearn/rows.ts";
-import { selfTexts } from "../unlearn/self-text.ts";
 import { writeOutputs } from "./erase-output.ts";
 import { resultOf } from "./erase-result.ts";
+import { modelParts, runLoop } from "./erase-run.ts";
 import {
   evaluateSets,
   measureWritten,
@@ -30,234 +23,135 @@ import {
   readSets,
 } from "./erase-sets.ts";
 import { settingsOf } from "./erase-settings.ts";
-import type { EraseHooks, EraseOptions, EraseValues, Sets } from "./erase-types.ts";
+import type {
+  EraseHooks,
+  EraseInputs,
+  EraseJob,
+  EraseModels,
+  EraseOptions,
+  EraseValues,
+} from "./erase-types.ts";
 import { ERASE } from "./flags.ts";
 import { goalOf } from "./goal.ts";
-import { openSession, type Session } from "./session.ts";
-import { checkOverlaps, leadOf, type TextSet } from "./sets.ts";
+import { openSession } from "./session.ts";
+import { checkOverlaps } from "./sets.ts";
 import { taskFiles } from "./tasks.ts";
 
 /** Erases the forget set from a model. */
 export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Promise<EraseResult> {
   const { values } = resolveFlags(ERASE, options);
   const started = performance.now();
-  settingsOf(values, { hasSpans: false }); // refuses what cannot be before anything is loaded
-  taskFiles(values);
+  await refuseEarly(values, hooks);
   const session = openSession(values);
-  if (values.out !== undefined) {
-    await expectEmptyFolder(values.out); // before the work, not after it
-    if (values.patchOut === undefined && hooks.files === undefined) {
-      throw inputError("--out: expected --patch-out beside it where there is no run, got none", {
-        wayOut: "name a place for the patch that the merged model is made with",
-      });
-    }
-  }
-  const phase = (name: string) => (done: number, total: number) =>
-    hooks.onEvent?.({ type: "phase", name, done, total });
-  const measured = await loadModel(values.model); // float32: what every figure is measured with
-  const model =
-    session.dtype === "float32"
-      ? measured
-      : await loadModel(values.model, { dtype: session.dtype });
+  const { dispose, ...models } = await openModels(values, session.dtype);
   try {
-    const sets = await readSets(values, measured);
-    const settings = settingsOf(values, { hasSpans: sets.forget.hasSpans });
-    const retain = await readRetain(values, measured);
-    const alternatives = await readAlternatives(values, sets.forget, measured);
-    for (const message of checkOverlaps([
-      sets.forget,
-      sets.kept,
-      sets.unseen,
-      sets.heldout,
-      retain,
-    ])) {
-      hooks.onEvent?.({ type: "warning", message });
-    }
-    const earlier = await readPrevious(values, measured);
-    const before = await evaluateSets(measured, sets, hooks, phase("measuring before"));
-    const windows = sets.forget.windows;
-    const { arch, weights, bos } = modelParts(measured);
-    const levelsAt = naturalOf(arch, weights, windows, { signal: hooks.signal, bos });
-    const goal = await goalOf({
-      target: values.target,
-      reference: values.reference,
-      unseen: sets.unseen,
-      forget: sets.forget,
-      model: measured,
-      levelsAt,
-      signal: hooks.signal,
-    });
-    const tokens = windows.map((w) => trainedTokens(w, settings.positions));
-    const prepared = await prepare({
-      ...modelParts(model),
-      settings,
-      windows,
-      tokens,
-      goal,
-      levelsAt: model === measured ? levelsAt : undefined,
-      retainWindows: retain?.windows,
-      alternatives,
-      seed: values.seed,
-      signal: hooks.signal,
-      onProgress: (name, done, total) => hooks.onEvent?.({ type: "phase", name, done, total }),
-    });
-    try {
-      const outcome = await run({
-        values,
-        settings,
-        session,
-        model,
-        sets,
-        goal,
-        prepared,
-        windows,
-        tokens,
-        joining: [...(retain?.windows ?? []), ...(alternatives ?? [])],
-        hooks,
-      });
-      const outputs = await writeOutputs({
-        values,
-        settings,
-        outcome,
-        prepared,
-        measured,
-        sets: sets.forget,
-        files: hooks.files,
-      });
-      const { sets: after, previous } = await measureWritten(
-        outputs,
-        sets,
-        earlier,
-        hooks,
-        phase("measuring after"),
-      );
-      const result = resultOf({
-        values,
-        settings,
-        goal,
-        before,
-        after,
-        outcome,
-        prepared,
-        outputs,
-        sets,
-        previous,
-        started,
-      });
-      await hooks.files?.saveTexts(sets, before, after, goal, outcome, values.includeText);
-      return result;
-    } finally {
-      prepared.dispose();
-    }
+    const inputs = await readInputs(values, models.measured, hooks);
+    return await eraseFrom({ values, session, ...models, ...inputs, hooks, started });
   } finally {
-    if (model !== measured) model.dispose();
-    measured.dispose();
+    dispose();
   }
 }
 
-/** What the algorithms need of a loaded model. */
-export function modelParts(
-  model: Model,
-): Pick<PrepareInput, "arch" | "params" | "weights" | "bos" | "start"> {
-  const { arch, params, weights, tokenizer } = model;
-  return { arch, params, weights, ...leadOf(tokenizer) };
+/** Refuses what cannot be before anything is loaded. */
+async function refuseEarly(values: EraseValues, { files }: EraseHooks): Promise<void> {
+  settingsOf(values, { hasSpans: false });
+  taskFiles(values);
+  if (values.out === undefined) return;
+  await expectEmptyFolder(values.out);
+  if (values.patchOut === undefined && files === undefined) {
+    throw inputError("--out: expected --patch-out beside it where there is no run, got none", {
+      wayOut: "name a place for the patch that the merged model is made with",
+    });
+  }
 }
 
-type RunInput = {
-  values: EraseValues;
-  settings: MethodSettings;
-  session: Session;
-  model: Model;
-  sets: Sets;
-  goal: Goal;
-  prepared: Prepared;
-  windows: readonly Window[];
-  tokens: readonly (readonly number[])[];
-  /** Retain and alternative text. */
-  joining: readonly Window[];
-  hooks: EraseHooks;
-};
+async function openModels(
+  { model: spec }: EraseValues,
+  dtype: "float32" | "bfloat16",
+): Promise<EraseModels & { dispose: () => void }> {
+  const measured = await loadModel(spec);
+  const whole = () => measured.dispose();
+  if (dtype === "float32") return { measured, model: measured, dispose: whole };
+  try {
+    const model = await loadModel(spec, { dtype });
+    return { measured, model, dispose: () => [model, measured].forEach((m) => m.dispose()) };
+  } catch (error) {
+    whole();
+    throw error;
+  }
+}
 
-async function run({
-  values,
-  settings,
-  session,
-  model,
-  sets,
-  goal,
-  prepared,
-  windows,
-  tokens,
-  joining,
-  hooks,
-}: RunInput): Promise<LoopOutcome> {
-  const { arch, trained, writer, optimiser } = prepared;
-  const gate =
-    sets.heldout?.windows ?? (await sampledWindows(model, sets.forget, values.seed, hooks.signal));
-  const texts = sets.forget.ids.length;
-  const measureOn = (arch: Architecture, w: Weights) =>
-    measureTexts(arch, w, { windows, texts, gate, signal: hooks.signal });
-  const binding = JSON.stringify({
-    settings,
-    seed: values.seed,
-    dtype: session.dtype,
-    threads: session.threads,
-    model: await model.source.hash(),
-    texts: sets.forget.contents.map((c) => hooks.files?.hashText(c)),
-    joining: joining.map((w) => hooks.files?.hashText(w.ids.join(" "))),
-  });
-  const path = hooks.files?.checkpoint;
-  const every = values.checkpointEvery;
-  const resumed =
-    path !== undefined && existsSync(path)
-      ? await resumeFrom(path, every, binding, writer, optimiser)
-      : undefined;
-  if (path !== undefined && existsSync(path) && resumed === undefined) {
-    const message = "the checkpoint is of other texts, settings or weights: starting anew";
+async function readInputs(
+  values: EraseValues,
+  model: Model,
+  hooks: EraseHooks,
+): Promise<EraseInputs> {
+  const sets = await readSets(values, model);
+  const settings = settingsOf(values, { hasSpans: sets.forget.hasSpans });
+  const retain = await readRetain(values, model);
+  const alternatives = await readAlternatives(values, sets.forget, model);
+  const { forget, kept, unseen, heldout } = sets;
+  for (const message of checkOverlaps([forget, kept, unseen, heldout, retain])) {
     hooks.onEvent?.({ type: "warning", message });
   }
-  const checkpointing =
-    resumed ?? (path === undefined ? undefined : checkpointTo(path, every, binding));
-  const { lr, warmup, epochs, passes, batch, threshold } = settings;
-  return eraseLoop({
-    ...prepared,
-    arch: trained ?? arch,
-    windows,
-    tokens,
-    texts,
-    threshold,
-    goal,
-    measure: () => measureOn(arch, writer.trainable.weights),
-    // what runs around a model may change what it says before anything is trained
-    measureBefore:
-      settings.writes === "weights" ? undefined : () => measureOn(model.arch, model.weights),
-    budget: values.utilityBudget,
-    lr,
-    warmup,
-    epochs,
-    passes,
-    batch,
-    seed: values.seed,
-    checkpointing,
-    signal: hooks.signal,
-    onEvent: hooks.onEvent,
-  });
+  return { sets, settings, retain, alternatives, earlier: await readPrevious(values, model) };
 }
 
-/** Without held-out text the model's own samples stand in at the gate. */
-async function sampledWindows(
-  model: Model,
-  forget: TextSet,
-  seed: number,
-  signal: AbortSignal | undefined,
-): Promise<Window[]> {
-  const { arch, weights, start } = modelParts(model);
-  const rows = await selfTexts(arch, weights, {
-    seed: seed + 1000,
-    start,
-    vocab: arch.vocab,
-    avoid: forget.windows.map((w) => w.ids),
-    signal,
+/** Measures, aims, trains, writes, and measures what was written. */
+async function eraseFrom(job: EraseJob): Promise<EraseResult> {
+  const { values, measured, sets, settings, earlier, hooks } = job;
+  const phase = (name: string) => (done: number, total: number) =>
+    hooks.onEvent?.({ type: "phase", name, done, total });
+  const before = await evaluateSets(measured, sets, hooks, phase("measuring before"));
+  const { goal, levelsAt } = await aim(job);
+  const tokens = sets.forget.windows.map((w) => trainedTokens(w, settings.positions));
+  const prepared = await prepareFor(job, tokens, goal, levelsAt);
+  try {
+    const outcome = await runLoop(job, { goal, tokens, prepared });
+    const made = { values, settings, outcome, prepared };
+    const to = { measured, sets: sets.forget, files: hooks.files };
+    const outputs = await writeOutputs({ ...made, ...to });
+    const written = await measureWritten(outputs, sets, earlier, hooks, phase("measuring after"));
+    const { sets: after, previous } = written;
+    const { started } = job;
+    const result = resultOf({ ...made, goal, before, after, outputs, sets, previous, started });
+    await hooks.files?.saveTexts(sets, before, after, goal, outcome, values.includeText);
+    return result;
+  } finally {
+    prepared.dispose();
+  }
+}
+
+/** Where forgetting aims, and the levels that it is read from where that is asked for. */
+async function aim({ values, measured, sets, hooks }: EraseJob) {
+  const { forget, unseen } = sets;
+  const { arch, weights, bos } = modelParts(measured);
+  const { signal } = hooks;
+  const levelsAt = naturalOf(arch, weights, forget.windows, { signal, bos });
+  const { target, reference } = values;
+  const of = { forget, unseen, model: measured, levelsAt };
+  const goal = await goalOf({ target, reference, ...of, signal });
+  return { goal, levelsAt };
+}
+
+function prepareFor(
+  { values, settings, model, measured, sets, retain, alternatives, hooks }: EraseJob,
+  tokens: readonly (readonly number[])[],
+  goal: Goal,
+  levelsAt: NaturalOf,
+): Promise<Prepared> {
+  return prepare({
+    ...modelParts(model),
+    settings,
+    windows: sets.forget.windows,
+    tokens,
+    goal,
+    // levels of other weights, rounded ones, would not be theirs
+    levelsAt: model === measured ? levelsAt : undefined,
+    retainWindows: retain?.windows,
+    alternatives,
+    seed: values.seed,
+    signal: hooks.signal,
+    onProgress: (name, done, total) => hooks.onEvent?.({ type: "phase", name, done, total }),
   });
-  return rows.map(wholeWindow);
 }
