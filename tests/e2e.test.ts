@@ -313,4 +313,12 @@ describe("on the command line", () => {
       assert.ok(!existsSync(at(run)), "what was refused is no run");
     }
   });
+
+  test("what the machine cannot do leaves no run directory", () => {
+    const asked = ["--device", "cuda", "--memory", "1000000", "--run", at("r4")]; // refused with a GPU and without
+    const run = cli("audit", "--model", base, "--texts", files.all, ...asked);
+    assert.match(run.stderr, /--device cuda: expected|--memory: expected a run on the CPU/);
+    assert.ok(run.status === 2 || run.status === 3, `${run.status}`);
+    assert.ok(!existsSync(at("r4")), "neither lock nor salt");
+  });
 });

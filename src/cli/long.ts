@@ -14,7 +14,7 @@ import {
   type RunDirectory,
   type Setting,
 } from "../run/index.ts";
-import { openSession, peakRss, type SessionOptions } from "../verbs/session.ts";
+import { openSession, peakRss, type Session, type SessionOptions } from "../verbs/session.ts";
 import type { Invocation } from "./invocation.ts";
 import { progress, type Progress } from "./progress.ts";
 
@@ -47,56 +47,25 @@ const stamp = (): string =>
     .replace(/\.\d+Z$/, "")
     .replaceAll(":", "-");
 
-export async function longCommand<T extends Flags>({
-  name,
-  table,
-  call,
-  execute,
-}: Command<T>): Promise<number> {
+export async function longCommand<T extends Flags>(command: Command<T>): Promise<number> {
+  const { name, table, call } = command;
   const resume = typeof call.given["resume"] === "string" ? call.given["resume"] : undefined;
   const given = resume === undefined ? call.given : { ...settingsIn(resume, name), ...call.given };
   const recipe = call.recipe === undefined ? {} : await readRecipe(call.recipe);
   const { values, origins } = resolveFlags(table, given, recipe);
-  const own = resume ?? given["run"];
-  const run =
-    typeof own === "string"
-      ? openRun(own, { resume: resume !== undefined })
-      : openFreeRun(join("runs", `${stamp()}-${name}`));
+  const started = performance.now();
+  // before there is a run: what this machine cannot do leaves no folder
+  const session = openSession({ seed: 0, ...values } as unknown as SessionOptions);
+  const run = openOwn(name, resume ?? given["run"], resume !== undefined);
   const bar = progress({ quiet: call.quiet });
   const interrupted = interruptible();
-  const started = performance.now();
-  const session = openSession({ seed: 0, ...values } as unknown as SessionOptions);
-  const manifest: Manifest = {
-    schema: "unrecite/run/v1",
-    command: name,
-    status: "running",
-    settings: Object.fromEntries(
-      Object.entries(values).map(([key, value]): [string, Setting] => [
-        key,
-        { value, from: origins[key]! },
-      ]),
-    ),
-    versions: session.versions,
-    hashes: {},
-    device: session.device,
-    dtype: session.dtype,
-    dtypeReason: session.dtypeReason,
-    threads: session.threads,
-    seed: Number((values as Record<string, unknown>)["seed"] ?? 0),
-    started: new Date().toISOString(),
-    seconds: 0,
-    peakRssBytes: 0,
-    results: null,
-    eventsHead: null,
-  };
-  const save = (status: Manifest["status"], more: Partial<Manifest> = {}) =>
-    run.saveManifest(
-      Object.assign(manifest, more, {
-        status,
-        seconds: (performance.now() - started) / 1000,
-        peakRssBytes: peakRss(),
-      }),
+  const manifest = manifestOf(name, settingsFrom(values, origins), session);
+  const save: Save = (status, more = {}) => {
+    const seconds = (performance.now() - started) / 1000;
+    return run.saveManifest(
+      Object.assign(manifest, more, { status, seconds, peakRssBytes: peakRss() }),
     );
+  };
   let begun = resume !== undefined; // what is refused before is no run: the same --run is free for the next try
   try {
     await save("running");
@@ -106,42 +75,86 @@ export async function longCommand<T extends Flags>({
       begun = true;
       if (event.type !== "phase") run.event(event);
     };
-    const context: Context<T> = {
-      values,
-      options: withoutUndefined(values),
-      run,
-      signal: interrupted.signal,
-      onEvent,
-      say: bar.say,
-    };
-    const { result, exitCode, hashes, summary } = await execute(context);
+    const { signal } = interrupted;
+    const options = withoutUndefined(values);
+    const outcome = await command.execute({ values, options, run, signal, onEvent, say: bar.say });
     bar.stop();
-    run.event({ type: "result", schema: result.schema, exitCode });
-    await save("done", { results: result, ...(hashes && { hashes }) });
-    await writeReport(run, bar);
-    if (call.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
-    for (const line of [...summary, `run        ${run.path}`]) {
-      (call.json ? process.stderr : process.stdout).write(`${line}\n`);
-    }
-    return exitCode;
+    await conclude(outcome, { run, save, bar, json: call.json });
+    return outcome.exitCode;
   } catch (error) {
     bar.stop();
-    if (!interrupted.signal.aborted) {
-      if (!begun && error instanceof UnreciteError && error.exitCode === 2) {
-        run.discard();
-        throw error;
-      }
-      run.event({ type: "error", message: messageOf(error) });
-      await save("failed");
+    if (interrupted.signal.aborted) {
+      run.event({ type: "interrupted" });
+      await save("interrupted");
+      process.stderr.write(`interrupted\n  → go on with: unrecite ${name} --resume ${run.path}\n`);
+      return interrupted.code();
+    }
+    if (!begun && error instanceof UnreciteError && error.exitCode === 2) {
+      run.discard();
       throw error;
     }
-    run.event({ type: "interrupted" });
-    await save("interrupted");
-    process.stderr.write(`interrupted\n  → go on with: unrecite ${name} --resume ${run.path}\n`);
-    return interrupted.code();
+    run.event({ type: "error", message: messageOf(error) });
+    await save("failed");
+    throw error;
   } finally {
     interrupted.dispose();
     run.close();
+  }
+}
+
+/** The run directory that was named, or a free one of this second. */
+function openOwn(name: string, own: unknown, resume: boolean): RunDirectory {
+  return typeof own === "string"
+    ? openRun(own, { resume })
+    : openFreeRun(join("runs", `${stamp()}-${name}`));
+}
+
+const settingsFrom = <T extends Flags>(
+  values: Values<T>,
+  origins: Readonly<Record<string, Setting["from"]>>,
+): Record<string, Setting> =>
+  Object.fromEntries(
+    Object.entries<unknown>(values).map(([key, value]) => [key, { value, from: origins[key]! }]),
+  );
+
+function manifestOf(
+  command: Manifest["command"],
+  settings: Record<string, Setting>,
+  { versions, device, dtype, dtypeReason, threads }: Session,
+): Manifest {
+  return {
+    schema: "unrecite/run/v1",
+    command,
+    status: "running",
+    settings,
+    versions,
+    hashes: {},
+    device,
+    dtype,
+    dtypeReason,
+    threads,
+    seed: Number(settings["seed"]?.value ?? 0),
+    started: new Date().toISOString(),
+    seconds: 0,
+    peakRssBytes: 0,
+    results: null,
+    eventsHead: null,
+  };
+}
+
+type Save = (status: Manifest["status"], more?: Partial<Manifest>) => Promise<void>;
+
+/** Keeps the result with its report, and prints both. */
+async function conclude(
+  { result, exitCode, hashes, summary }: Outcome,
+  { run, save, bar, json }: { run: RunDirectory; save: Save; bar: Progress; json: boolean },
+): Promise<void> {
+  run.event({ type: "result", schema: result.schema, exitCode });
+  await save("done", { results: result, ...(hashes && { hashes }) });
+  await writeReport(run, bar);
+  if (json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+  for (const line of [...summary, `run        ${run.path}`]) {
+    (json ? process.stderr : process.stdout).write(`${line}\n`);
   }
 }
 
