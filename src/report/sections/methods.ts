@@ -94,104 +94,90 @@ function oraclePoint({ oracle, before }: CompareResult): TradeoffOptions["landma
   return { name: "oracle", point: [nll, is / was] };
 }
 
+/** A column of the comparison as a picture: a row per run, the oracle last. */
+type Panel = {
+  readonly key: string;
+  readonly title: string;
+  readonly finding: string;
+  readonly set: "forget" | "kept";
+  readonly metric: string;
+  readonly value: (row: CompareRow, start: number | undefined) => number | null;
+  readonly aim?: "memorization_accuracy" | "suffix_nll";
+  readonly unit: "share" | "nats";
+};
+
+const PANELS: readonly Panel[] = [
+  {
+    key: "m-accuracy",
+    title: "Tokens of the forget set predicted",
+    finding: "Lower is more forgotten.",
+    set: "forget",
+    metric: "memorization_accuracy",
+    value: (row) => row.memorization_accuracy,
+    aim: "memorization_accuracy",
+    unit: "share",
+  },
+  {
+    key: "m-nll",
+    title: "Surprise at the forget set, nats",
+    finding: "The target, not more: far beyond it shows that something was removed.",
+    set: "forget",
+    metric: "suffix_nll",
+    value: (row) => row.suffix_nll,
+    aim: "suffix_nll",
+    unit: "nats",
+  },
+  {
+    key: "m-kept",
+    title: "Kept texts still recited",
+    finding: "Higher is better kept.",
+    set: "kept",
+    metric: "exact_match",
+    value: ({ kept_recited: ratio }, start) =>
+      ratio === null || start === undefined ? null : ratio * start,
+    unit: "share",
+  },
+  {
+    key: "m-keptnll",
+    title: "Surprise at the kept texts, nats",
+    finding: "As little change as can be.",
+    set: "kept",
+    metric: "suffix_nll",
+    value: (row) => row.kept_nll,
+    unit: "nats",
+  },
+];
+
+function panel(r: CompareResult, before: NonNullable<CompareResult["before"]>, p: Panel) {
+  const start = valueOf(before, p.set, p.metric);
+  const about = { before: start, target: p.aim && r.target?.[p.aim], colour: p.set };
+  const oracle = r.oracle === null ? undefined : valueOf(r.oracle, p.set, p.metric);
+  const rows = r.rows.flatMap((row): DotRow[] => {
+    const after = p.value(row, start);
+    return after === null ? [] : [{ ...about, name: nameOf(row, r), after }];
+  });
+  if (oracle !== undefined) {
+    rows.push({ ...about, name: "oracle", after: oracle, before: undefined });
+  }
+  if (rows.length === 0) return undefined;
+  const { key, title, finding } = p;
+  const scale =
+    p.unit === "share"
+      ? { format: (x: number) => percent(x, 0), max: 1 }
+      : { format: (x: number) => figure(x, 3) };
+  return dots({ key, title, finding, rows, ...scale, values: false, half: true, min: 0 });
+}
+
 function multiples(r: CompareResult): Section[] {
-  if (r.before === null) return [];
-  const { before, target } = r;
-  const rowsOf = (
-    value: (row: CompareRow) => number | null,
-    start: number | undefined,
-    { aim, oracle }: { aim?: number | undefined; oracle?: number | undefined },
-  ) => {
-    const rows = r.rows.map((row) => ({ name: nameOf(row, r), after: value(row), before: start }));
-    const last = { name: "oracle", after: oracle ?? null, before: undefined };
-    return [...rows, last].flatMap(({ after, ...row }): DotRow[] =>
-      after === null ? [] : [{ ...row, after, target: aim, colour: "forget" }],
-    );
-  };
-  const oracleOf = (set: "forget" | "kept", metric: string) =>
-    r.oracle === null ? undefined : valueOf(r.oracle, set, metric);
-  const chart = (
-    key: string,
-    title: string,
-    finding: string,
-    rows: readonly DotRow[],
-    format: (x: number) => string,
-    colour: DotRow["colour"],
-  ): Html | undefined =>
-    rows.length === 0
-      ? undefined
-      : dots({
-          key,
-          title,
-          finding,
-          rows: rows.map((x) => ({ ...x, colour })),
-          format,
-          values: false,
-          half: true,
-          min: 0,
-          ...(format === share && { max: 1 }),
-        });
-  const keptStart = valueOf(before, "kept", "exact_match");
-  const share = (x: number) => percent(x, 0);
+  const { before } = r;
+  if (before === null) return [];
   return [
     section(
       "columns",
       "Side by side",
       "One column at a time",
       html`<p>Hollow: before. Full: after. Bar: the target.</p>`,
-      html`<div class="pair">
-        ${chart(
-          "m-accuracy",
-          "Tokens of the forget set predicted",
-          "Lower is more forgotten.",
-          rowsOf(
-            (x) => x.memorization_accuracy,
-            valueOf(before, "forget", "memorization_accuracy"),
-            {
-              aim: target?.memorization_accuracy,
-              oracle: oracleOf("forget", "memorization_accuracy"),
-            },
-          ),
-          share,
-          "forget",
-        )}
-        ${chart(
-          "m-nll",
-          "Surprise at the forget set, nats",
-          "The target, not more: far beyond it shows that something was removed.",
-          rowsOf((x) => x.suffix_nll, valueOf(before, "forget", "suffix_nll"), {
-            aim: target?.suffix_nll,
-            oracle: oracleOf("forget", "suffix_nll"),
-          }),
-          (x) => figure(x, 3),
-          "forget",
-        )}
-        ${chart(
-          "m-kept",
-          "Kept texts still recited",
-          "Higher is better kept.",
-          rowsOf(
-            (x) =>
-              x.kept_recited === null || keptStart === undefined
-                ? null
-                : x.kept_recited * keptStart,
-            keptStart,
-            { oracle: oracleOf("kept", "exact_match") },
-          ),
-          share,
-          "kept",
-        )}
-        ${chart(
-          "m-keptnll",
-          "Surprise at the kept texts, nats",
-          "As little change as can be.",
-          rowsOf((x) => x.kept_nll, valueOf(before, "kept", "suffix_nll"), {
-            oracle: oracleOf("kept", "suffix_nll"),
-          }),
-          (x) => figure(x, 3),
-          "kept",
-        )}
-      </div>`,
+      html`<div class="pair">${PANELS.map((p) => panel(r, before, p))}</div>`,
     ),
   ];
 }
