@@ -15,7 +15,7 @@ import { add, divScalar, eye, matmul, mul, sum, tidy, type Tensor } from "../src
 import { methodNamed } from "../src/unlearn/methods/index.ts";
 import { groupedDirections, groupsOf } from "../src/unlearn/select/directions.ts";
 import { eachBlockMoments, type MomentsVisit } from "../src/unlearn/select/moments.ts";
-import { selfTexts } from "../src/unlearn/self-text.ts";
+import { kindred, selfTexts } from "../src/unlearn/self-text.ts";
 import { modelParts } from "../src/verbs/erase-run.ts";
 import { readSet } from "../src/verbs/sets.ts";
 import { median, type Row } from "./types.ts";
@@ -23,7 +23,7 @@ import { median, type Row } from "./types.ts";
 const folder = process.env["UNRECITE_TARGET"] ?? join("runs", "quickstart");
 const CUT = { prefix: 32, suffix: 32 };
 const THIRDS = ["lower", "middle", "upper"] as const;
-const { rank, ridge, groups: GROUPS } = methodNamed("emso").settings;
+const { rank, ridge, groups: GROUPS, samples: SAMPLES } = methodNamed("emso").settings;
 
 type Choice = "many" | "one";
 const CHOICES = [
@@ -107,16 +107,13 @@ async function heardInBlocks(
   kept: readonly Window[],
 ): Promise<Place[]> {
   const { arch, weights, start } = modelParts(model);
+  const texts = forget.map((w) => w.ids);
   const samples = (seed: number) =>
-    selfTexts(arch, weights, {
-      seed,
-      start,
-      vocab: arch.vocab,
-      avoid: forget.map((w) => w.ids),
-    });
+    selfTexts(arch, weights, { seed, start, vocab: arch.vocab, avoid: texts });
   // the directions are contrasted with the samples of one seed, and heard on those of another
   const sets = [kept.map((w) => w.ids), await samples(1)];
-  const corpora = [await samples(0), ...sets, ...groupsOf(forget, GROUPS)];
+  const kin = await kindred(arch, weights, texts, { count: SAMPLES, seed: 0 });
+  const corpora = [[...(await samples(0)), ...kin], ...sets, ...groupsOf(forget, GROUPS)];
   const found: Place[] = [];
   const layerOf = new Map(arch.linears.map((l) => [l.input, l]));
   const visit: MomentsVisit = (block, moments) => {

@@ -101,6 +101,30 @@ test("--select directions-gradient forgets, as factors of the rank asked for", a
   assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.2);
 });
 
+test("--samples gives directions more to be contrasted with, and is refused where nothing is", async () => {
+  await assert.rejects(
+    run({ method: "em", select: "magnitude", samples: 8 }),
+    /--samples: expected a --select that reads it, got --select magnitude/,
+  );
+  await assert.rejects(run({ method: "spul", retain: "self", samples: 8 }), /--samples: expected/);
+  const given = { rank: 4, lr: 3e-3, epochs: 1 } as const;
+  const { out: without } = await run({ ...given, samples: 0 });
+  const { out: with16 } = await run({ ...given, samples: 16 });
+  const [a, b] = [await weightsOf(without), await weightsOf(with16)];
+  assert.deepEqual([...a.keys()], [...b.keys()]);
+  assert.ok([...a].some(([name, w]) => name.includes(".mlp.") && w[0] !== b.get(name)![0]));
+  assert.deepEqual(await weightsOf((await run({ ...given, samples: 16 })).out), b, "the seed's");
+  const projected = {
+    method: "em",
+    scope: "linear",
+    project: "self",
+    lr: 1e-3,
+    target: "ma=0.8,nll=1",
+  } as const;
+  const [c, d] = [await run(projected), await run({ ...projected, samples: 16 })];
+  assert.notDeepEqual(await weightsOf(c.out), await weightsOf(d.out));
+});
+
 test("--per row changes whole output rows, --per tensor the same share of each", async () => {
   const given = { method: "em", select: "contrastive", scope: "linear", lr: 1e-3 } as const;
   const byRow = await changedIn((await run({ ...given, per: "row", fraction: 0.1 })).out);

@@ -14,12 +14,11 @@ import { weightsWriter } from "./writers/weights.ts";
 
 /** A writer, the architecture its weights run in, and what its steps go through. */
 type Made = { arch: Architecture; writer: Writer; project?: Writer["project"] };
-type Own = () => Promise<number[][]>;
 
-export function makeWriter(input: SelectInput, settings: MethodSettings, own: Own): Promise<Made> {
+export function makeWriter(input: SelectInput, settings: MethodSettings): Promise<Made> {
   switch (settings.writes) {
     case "weights":
-      return toWeights(input, settings, own);
+      return toWeights(input, settings);
     case "mask": {
       const { arch, params, eligible } = input;
       return Promise.resolve({ arch, writer: maskedWriter(arch, params, eligible, settings) });
@@ -27,11 +26,11 @@ export function makeWriter(input: SelectInput, settings: MethodSettings, own: Ow
     case "prompt":
       return Promise.resolve(toPrompt(input, settings));
     case "decoding":
-      return toDecoding(input, settings, own);
+      return toDecoding(input, settings);
   }
 }
 
-async function toWeights(input: SelectInput, settings: MethodSettings, own: Own): Promise<Made> {
+async function toWeights(input: SelectInput, settings: MethodSettings): Promise<Made> {
   const { arch, params, weights, eligible, signal, onProgress } = input;
   const selector = selectorNamed(settings.select);
   if (selector.kind === "directions") {
@@ -41,7 +40,11 @@ async function toWeights(input: SelectInput, settings: MethodSettings, own: Own)
   const onBlock = (done: number, total: number) => onProgress?.("projection", done, total);
   const projection =
     settings.project === "self"
-      ? await selfProjection(arch, weights, await own(), { ridge: settings.ridge, signal, onBlock })
+      ? await selfProjection(arch, weights, await input.ordinary(), {
+          ridge: settings.ridge,
+          signal,
+          onBlock,
+        })
       : undefined;
   const options = projection && { project: projection.project, disposeProject: projection.dispose };
   return {
@@ -57,12 +60,12 @@ function toPrompt({ arch, params, seed }: SelectInput, { promptTokens }: MethodS
 }
 
 /** The reinforced model of a contrast is θ0 fine-tuned on the texts, wherever the selector lets it be written. */
-async function toDecoding(input: SelectInput, settings: MethodSettings, own: Own): Promise<Made> {
+async function toDecoding(input: SelectInput, settings: MethodSettings): Promise<Made> {
   const { arch, params } = input;
   if (settings.dial === "dp_decoding") {
     return decodingWriter(arch, params, "dp_decoding", undefined);
   }
-  const { writer } = await toWeights(input, settings, own);
+  const { writer } = await toWeights(input, settings);
   try {
     await fineTune({ ...input, writer, settings });
     return decodingWriter(arch, params, "contrastive_decoding", writer);

@@ -31,7 +31,7 @@ import type { SelectInput } from "./select/index.ts";
 import { subspaceSteps } from "./zeroth-order.ts";
 import type { Stepper } from "./step.ts";
 import { twinSteps, type Turns, type TwinInput } from "./twin.ts";
-import { selfTexts } from "./self-text.ts";
+import { kindred, selfTexts } from "./self-text.ts";
 import type { Tensor } from "../torch/index.ts";
 import type { Writer } from "./writers/types.ts";
 
@@ -87,19 +87,18 @@ export async function prepare(given: PrepareInput): Promise<Prepared> {
       LOSSES[settings.loss].needs === "hidden" ? steered(settings, given.arch) : undefined;
     const input = low === undefined ? given : withIdentity(given, owned);
     const { arch, weights } = input;
-    let samples: Promise<number[][]> | undefined;
-    const own = () =>
-      (samples ??= selfTexts(arch, weights, {
-        seed,
-        start,
-        vocab: arch.vocab,
-        avoid: windows.map((w) => w.ids),
-        signal,
-      }));
+    const texts = windows.map((w) => w.ids);
+    const own = once(() =>
+      selfTexts(arch, weights, { seed, start, vocab: arch.vocab, avoid: texts, signal }),
+    );
+    const ordinary = once(async () => [
+      ...(await own()),
+      ...(await kindred(arch, weights, texts, { count: settings.samples, seed, signal })),
+    ]);
     const retained = async () => input.retainWindows ?? (await own()).map(wholeWindow);
     const lossWith = await lossesOf(input, low?.trained, owned);
-    const selectInput = selecting(input, own, lossWith(weights), low);
-    const { arch: run, writer, project } = await makeWriter(selectInput, settings, own);
+    const selectInput = selecting(input, { selfTexts: own, ordinary }, lossWith(weights), low);
+    const { arch: run, writer, project } = await makeWriter(selectInput, settings);
     owned.push(writer.dispose);
     const adam = optimiser({ name: settings.optimiser, project });
     owned.push(adam.dispose);
@@ -129,6 +128,11 @@ export async function prepare(given: PrepareInput): Promise<Prepared> {
     dispose();
     throw error;
   }
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
 }
 
 type LossesOf = Prepared["lossOf"];
@@ -182,7 +186,7 @@ async function lossesOf(
 
 const selecting = (
   input: PrepareInput,
-  own: () => Promise<number[][]>,
+  text: Pick<SelectInput, "selfTexts" | "ordinary">,
   lossOf: LossesOf,
   low: Steered | undefined,
 ): SelectInput => {
@@ -200,7 +204,7 @@ const selecting = (
         ? eligibleParameters(arch, settings.scope, settings)
         : eligibleParameters(low.trained, settings.scope, low),
     lossOf: (members) => lossAt(lossOf, windows, tokens, members),
-    selfTexts: own,
+    ...text,
     fraction,
     per,
     rank,

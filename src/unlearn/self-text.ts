@@ -1,45 +1,89 @@
 /**
- * @file Ordinary text without any data: θ0's own samples at temperature 1, half from BOS (or the first token a text could
- * have), half from a random first token. Samples that share an 8-token run with the forget set are dropped.
+ * @file Ordinary text without any data: θ0's own samples at temperature 1. Those that share an 8-token run with the forget set
+ * are dropped.
  */
-import { generate, type Architecture, type Weights } from "../models/index.ts";
 import { randomIntegers } from "../base/random.ts";
+import { generate, type Architecture, type Weights } from "../models/index.ts";
 
 export const SELF_TEXTS = 48;
 export const SELF_TOKENS = 64;
 const RUN = 8;
+/** Tokens of a text that a sample of its kind begins with: enough to say what kind, too few to be gone on with as in the text. */
+const BEGUN = 2;
+/** Prompts at once: more keys and values are not held. */
+const BATCH = 64;
 
-type Options = {
-  count?: number;
+type Where = {
   length?: number;
   seed: number;
+  signal?: AbortSignal | undefined;
+};
+
+type SelfOptions = Where & {
+  count?: number;
   /** BOS, or what stands for it. */
   start: number;
   vocab: number;
   /** Token rows that must not come back. */
   avoid: readonly (readonly number[])[];
-  signal?: AbortSignal | undefined;
 };
 
-/** Up to `count` rows of `length` tokens; fewer only when samples had to be dropped. */
-export async function selfTexts(
+/**
+ * Up to `count` rows of `length` tokens, half from BOS (or the first token a text could have), half from a random first token; fewer
+ * only when samples had to be dropped.
+ */
+export function selfTexts(
   arch: Architecture,
   w: Weights,
-  { count = SELF_TEXTS, length = SELF_TOKENS, seed, start, vocab, avoid, signal }: Options,
+  { count = SELF_TEXTS, start, vocab, avoid, ...where }: SelfOptions,
 ): Promise<number[][]> {
-  const random = randomIntegers(`self-text ${seed}`, vocab, count);
+  const random = randomIntegers(`self-text ${where.seed}`, vocab, count);
   const firsts = random.map((id, i) => [i % 2 === 0 ? start : id]);
-  const tails = await generate(arch, w, firsts, {
-    maxTokens: length - 1,
+  return sampled(arch, w, firsts, runsIn(avoid), where);
+}
+
+/** Up to `count` rows of the kind of the texts: each begins with two tokens from somewhere in one of them, which take turns. */
+export async function kindred(
+  arch: Architecture,
+  w: Weights,
+  texts: readonly (readonly number[])[],
+  { count, ...where }: Where & { count: number },
+): Promise<number[][]> {
+  const random = randomIntegers(`kindred ${where.seed}`, 2 ** 31, count);
+  const firsts = random.map((n, i) => {
+    const text = texts[i % texts.length]!;
+    const at = n % Math.max(1, text.length - BEGUN + 1);
+    return text.slice(at, at + BEGUN);
+  });
+  const avoid = runsIn(texts);
+  const rows: number[][] = [];
+  for (let at = 0; at < count; at += BATCH) {
+    const part = { ...where, seed: where.seed + 2000 + at };
+    rows.push(...(await sampled(arch, w, firsts.slice(at, at + BATCH), avoid, part)));
+  }
+  return rows;
+}
+
+/** What θ0 makes of prompts of one length. */
+async function sampled(
+  arch: Architecture,
+  w: Weights,
+  prompts: readonly (readonly number[])[],
+  avoid: ReadonlySet<string>,
+  { length = SELF_TOKENS, seed, signal }: Where,
+): Promise<number[][]> {
+  const tails = await generate(arch, w, prompts, {
+    maxTokens: length - prompts[0]!.length,
     temperature: 1,
     seed: seed + 1,
     ...(signal && { signal }),
   });
-  const runs = new Set(avoid.flatMap((ids) => runsOf(ids)));
   return tails
-    .map((tail, i) => [...firsts[i]!, ...tail])
-    .filter((ids) => !runsOf(ids).some((r) => runs.has(r)));
+    .map((tail, i) => [...prompts[i]!, ...tail])
+    .filter((ids) => !runsOf(ids).some((run) => avoid.has(run)));
 }
+
+const runsIn = (rows: readonly (readonly number[])[]): Set<string> => new Set(rows.flatMap(runsOf));
 
 const runsOf = (ids: readonly number[]): string[] =>
   Array.from({ length: Math.max(0, ids.length - RUN + 1) }, (_, i) =>

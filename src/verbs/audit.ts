@@ -9,6 +9,7 @@ import { loadModel } from "../models/index.ts";
 import { AUDIT } from "./flags.ts";
 import { measurePage, noText, pagesOf } from "./pages.ts";
 import { openSession } from "./session.ts";
+import type { TextSet } from "./sets.ts";
 
 /** A text's row, as it is found. */
 export type AuditRow = { id: string; windows: number; tokens: number } & Record<
@@ -31,70 +32,92 @@ export async function audit(
   hooks: AuditHooks = {},
 ): Promise<AuditResult & { failed: string | null }> {
   const { values } = resolveFlags(AUDIT, options);
-  const metrics = [...new Set([...(values.metrics ?? METRIC_NAMES), "exact_match", RANKED_BY])].map(
-    (n) => metricNamed(n).name,
-  );
+  const { textField, texts: spec, top } = values;
+  const metrics = metricsOf(values.metrics);
   const gate = parseGate(values.failOn);
   openSession(values);
   const model = await loadModel(values.model, {
     dtype: values.dtype === "bfloat16" ? "bfloat16" : "float32",
   });
-  const sums = summariseStream(metrics, "texts");
-  let ranked: AuditRow[] = [];
-  const count = { texts: 0, skipped: 0, recited: 0, failing: 0 };
-  const take = (row: AuditRow) => {
-    count.texts++;
-    if (row["exact_match"] === 1) count.recited++;
-    if (gate !== null && gate(row)) count.failing++;
-    ranked.push(row);
-    if (ranked.length >= 2 * values.top) ranked = worst(ranked, values.top);
-  };
-  const cut = {
-    prefix: values.prefixTokens,
-    suffix: values.suffixTokens,
-    textField: values.textField,
-  };
-  const how = { name: "texts", spec: values.texts, cut, metrics, signal: hooks.signal };
   try {
-    for await (const records of pagesOf(values.texts, cut)) {
-      const fresh = records.filter((r) => !hooks.known?.has(r.id));
-      for (const r of records) {
-        const row = hooks.known?.get(r.id);
-        if (row !== undefined) {
-          sums.addRow(row as Record<string, number>, row.tokens);
-          take(row);
-        }
+    const sums = summariseStream(metrics, "texts");
+    const rows = tally(top, gate);
+    let skipped = 0;
+    const cut = { prefix: values.prefixTokens, suffix: values.suffixTokens, textField };
+    const how = { name: "texts", spec, cut, metrics, signal: hooks.signal };
+    for await (const records of pagesOf(spec, cut)) {
+      const { known, fresh } = parted(records, hooks.known);
+      for (const row of known) {
+        sums.addRow(row as Record<string, number>, row.tokens);
+        rows.take(row);
       }
       if (fresh.length > 0) {
-        const { set, stats, rows } = await measurePage(model, fresh, how);
-        sums.add(stats, rows);
-        count.skipped += set.skipped.length;
-        rows.forEach((values, i) => {
-          const own = set.windows.filter((w) => w.text === i);
-          const tokens = own.reduce((n, w) => n + w.scored.length, 0);
-          const row: AuditRow = { id: set.ids[i]!, windows: own.length, tokens, ...values };
-          hooks.onRow?.(row, set.contents[i]!);
-          take(row);
+        const { set, stats, rows: measured } = await measurePage(model, fresh, how);
+        sums.add(stats, measured);
+        skipped += set.skipped.length;
+        measured.forEach((values, text) => {
+          const row = rowOf(set, text, values);
+          hooks.onRow?.(row, set.contents[text]!);
+          rows.take(row);
         });
       }
-      const done = count.texts + count.skipped;
+      const done = rows.count.texts + skipped;
       hooks.onEvent?.({ type: "phase", name: "auditing", done, total: NaN });
     }
-    if (count.texts === 0) throw noText(values.texts, count.skipped);
+    const { failing, ...count } = rows.count;
+    if (count.texts === 0) throw noText(spec, skipped);
     return {
       schema: "unrecite/audit/v1",
       model: values.model,
       texts: count.texts,
-      skipped: count.skipped,
+      skipped,
       recited: count.recited,
       metrics: sums.result(),
-      ranked: worst(ranked, values.top),
-      failed:
-        count.failing > 0 ? `${count.failing} of ${count.texts} texts: ${values.failOn}` : null,
+      ranked: rows.worst(),
+      failed: failing > 0 ? `${failing} of ${count.texts} texts: ${values.failOn}` : null,
     };
   } finally {
     model.dispose();
   }
+}
+
+/** What was asked for, and what texts are ranked and counted by. */
+const metricsOf = (given: readonly string[] | undefined): string[] =>
+  [...new Set([...(given ?? METRIC_NAMES), "exact_match", RANKED_BY])].map(
+    (n) => metricNamed(n).name,
+  );
+
+function parted<R extends { id: string }>(
+  records: readonly R[],
+  known: ReadonlyMap<string, AuditRow> = new Map(),
+): { known: AuditRow[]; fresh: R[] } {
+  return {
+    known: records.flatMap((r) => known.get(r.id) ?? []),
+    fresh: records.filter((r) => !known.has(r.id)),
+  };
+}
+
+function rowOf(set: TextSet, text: number, values: Record<string, number>): AuditRow {
+  const own = set.windows.filter((w) => w.text === text);
+  const tokens = own.reduce((n, w) => n + w.scored.length, 0);
+  return { id: set.ids[text]!, windows: own.length, tokens, ...values };
+}
+
+/** Counts rows, and keeps the `top` worst of them: at no time more than twice as many. */
+function tally(top: number, gate: Gate | null) {
+  let ranked: AuditRow[] = [];
+  const count = { texts: 0, recited: 0, failing: 0 };
+  return {
+    count,
+    take(row: AuditRow) {
+      count.texts++;
+      if (row["exact_match"] === 1) count.recited++;
+      if (gate?.(row) === true) count.failing++;
+      ranked.push(row);
+      if (ranked.length >= 2 * top) ranked = worst(ranked, top);
+    },
+    worst: () => worst(ranked, top),
+  };
 }
 
 const worst = (rows: AuditRow[], top: number): AuditRow[] =>
@@ -107,8 +130,10 @@ const worst = (rows: AuditRow[], top: number): AuditRow[] =>
     )
     .slice(0, top);
 
+type Gate = (row: Record<string, unknown>) => boolean;
+
 /** recited, none, or <metric><op><number>: which rows make the command exit 1. */
-export function parseGate(text: string): ((row: Record<string, unknown>) => boolean) | null {
+export function parseGate(text: string): Gate | null {
   if (text === "none") return null;
   if (text === "recited") return (row) => row["exact_match"] === 1;
   const match = /^([a-z_]+)\s*(>=|<=|>|<)\s*(-?[\d.]+(?:e-?\d+)?)$/.exec(text);

@@ -31,6 +31,7 @@ const READ_BY = {
   frozen: (s) => (writesWeights(s) || s.writes === "mask") && s.loss !== "rmu", // --layer says it
   rank: (s) => writesWeights(s),
   groups: (s) => writesWeights(s),
+  samples: (s) => writesWeights(s),
   rounding: (s) => s.writes === "weights" && s.dial === "none",
   relearning: (s) => s.writes === "weights" && s.dial === "none",
   project: (s) => writesWeights(s),
@@ -39,7 +40,7 @@ const READ_BY = {
 /** Those of them that most methods read: not named as a method's own. */
 const USUAL: readonly string[] = [
   ...["passes", "batch", "optimiser"],
-  ...["select", "fraction", "per", "scope", "frozen", "rank", "groups", "project"],
+  ...["select", "fraction", "per", "scope", "frozen", "rank", "groups", "samples", "project"],
   ...["rounding", "relearning"],
   ...["positions", "constraint"],
 ];
@@ -170,12 +171,16 @@ function refuseOut({ method, ...values }: EraseValues, { writes }: MethodSetting
   );
 }
 
-function refuseSelection({ select, writes }: MethodSettings, given: readonly string[]): void {
+function refuseSelection(
+  { select, writes, project }: MethodSettings,
+  given: readonly string[],
+): void {
   if (writes === "mask") return; // has no selector
   const { kind, name } = selectorNamed(select);
   const idle = [
     ...(kind === "directions" ? ["fraction", "per"] : ["rank"]),
     ...(name === "directions" ? [] : ["groups"]),
+    ...(kind === "directions" || project === "self" ? [] : ["samples"]),
     ...(name === "dense" ? ["fraction", "per"] : []),
   ].find((key) => given.includes(key));
   if (idle === undefined) return;

@@ -244,6 +244,12 @@ export const ERASE = {
     max: 65_536,
     help: "groups of texts whose directions are contrasted with one another",
   },
+  samples: {
+    kind: "integer",
+    min: 0,
+    max: 65_536,
+    help: "own samples of the texts' kind that directions are contrasted with, beside those of any kind",
+  },
   rounding: {
     kind: "choice",
     of: ["4", "8", "none"],

@@ -177,6 +177,7 @@ const input: SelectInput = {
   eligible: eligibleParameters(arch, "linear"),
   lossOf: () => () => LOSSES.em.of(undefined as never, LOSS_DEFAULTS),
   selfTexts: () => Promise.resolve(rowsIn("own")),
+  ordinary: () => Promise.resolve(rowsIn("own")),
   fraction: FRACTION,
   per: "global",
   rank: 8,

@@ -33,6 +33,7 @@ before(async () => {
     eligible: eligibleParameters(arch, "linear"),
     lossOf: () => () => nll,
     selfTexts: () => Promise.resolve([]),
+    ordinary: () => Promise.resolve([]),
     fraction: 0.05,
     per: "global",
     rank: 8,

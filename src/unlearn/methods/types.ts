@@ -23,6 +23,8 @@ export type MethodSettings = {
   readonly ridge: number;
   /** Groups of texts, each with its share of the directions, contrasted with the others' as with ordinary text. */
   readonly groups: number;
+  /** Own samples of the texts' kind, beside those of any kind: what directions and steps are contrasted with. */
+  readonly samples: number;
   /** Bits of the rounded twin that some steps are taken in, so that what is forgotten stays so when served like that. */
   readonly rounding: Rounding;
   /** How far each weight of the twin of every second step goes to recite some of the texts again; 0: it is taught none. */
@@ -77,6 +79,7 @@ export const COMMON = {
   rank: 64,
   ridge: 0.005,
   groups: 1,
+  samples: 0,
   rounding: "none",
   relearning: 0,
   project: "none",

@@ -31,6 +31,7 @@ before(async () => {
     eligible: eligibleParameters(model.arch, "linear"),
     lossOf: () => () => LOSSES.em.of(undefined as never, LOSS_DEFAULTS),
     selfTexts: () => Promise.resolve(own),
+    ordinary: () => Promise.resolve(own),
     fraction: FRACTION,
     per: "global",
     rank: 8,

@@ -25,7 +25,7 @@ export const directionsGradient: Selector = {
   kind: "directions",
   async select(input) {
     const { arch, weights, rank, ridge, signal } = input;
-    const selfTexts = await input.selfTexts();
+    const texts = await input.ordinary();
     const matrices = input.eligible.filter((e) =>
       arch.linears.some((l) => `${l.name}.weight` === e.name),
     );
@@ -48,7 +48,7 @@ export const directionsGradient: Selector = {
           }
         }
       };
-      await eachBlockMoments(arch, weights, [selfTexts], visit, {
+      await eachBlockMoments(arch, weights, [texts], visit, {
         wanted: (name) => linearsReading(input, name).length > 0,
         signal,
         onBlock: (done, total) => input.onProgress?.("directions", done, total),

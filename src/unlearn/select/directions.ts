@@ -38,7 +38,7 @@ export const directions: Selector = {
   kind: "directions",
   async select(input) {
     const { arch, weights, windows, rank, ridge, signal } = input;
-    const corpora = [await input.selfTexts(), ...groupsOf(windows, Math.min(input.groups, rank))];
+    const corpora = [await input.ordinary(), ...groupsOf(windows, Math.min(input.groups, rank))];
     const found = new Map<string, Tensor>();
     const visit: MomentsVisit = (_, moments) => {
       for (const [name, [ordinary, ...groups]] of moments) {

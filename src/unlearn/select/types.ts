@@ -22,6 +22,8 @@ export type SelectInput = {
   readonly lossOf: (members: readonly number[]) => LossOf;
   /** θ0's own samples; drawn on first use. */
   readonly selfTexts: () => Promise<number[][]>;
+  /** The same, and those of the texts' kind: what directions are contrasted with. */
+  readonly ordinary: () => Promise<number[][]>;
   readonly fraction: number;
   readonly per: Per;
   readonly rank: number;
