@@ -112,7 +112,7 @@ async function heardInBlocks(
     selfTexts(arch, weights, { seed, start, vocab: arch.vocab, avoid: texts });
   // the directions are contrasted with the samples of one seed, and heard on those of another
   const sets = [kept.map((w) => w.ids), await samples(1)];
-  const kin = await kindred(arch, weights, texts, { count: SAMPLES, seed: 0 });
+  const kin = await kindred(arch, weights, forget, { each: SAMPLES, seed: 0 });
   const corpora = [[...(await samples(0)), ...kin], ...sets, ...groupsOf(forget, GROUPS)];
   const found: Place[] = [];
   const layerOf = new Map(arch.linears.map((l) => [l.input, l]));

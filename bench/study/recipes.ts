@@ -65,7 +65,7 @@ export const RECIPES: readonly Recipe[] = [
   { name: "emso+upper-half", flags: { method: "emso", frozen: 0.5 } },
   { name: "emso+unrounded", flags: { method: "emso", rounding: "none" } },
   { name: "emso+relearning", flags: { method: "emso", relearning: 5e-4 } },
-  { name: "emso+samples", flags: { method: "emso", samples: 512 } },
+  { name: "emso+samples", flags: { method: "emso", samples: 8 } },
   { name: "emso+linear", flags: { method: "emso", scope: "linear" } },
   {
     name: "emso+one-group",

@@ -87,13 +87,13 @@ export async function prepare(given: PrepareInput): Promise<Prepared> {
       LOSSES[settings.loss].needs === "hidden" ? steered(settings, given.arch) : undefined;
     const input = low === undefined ? given : withIdentity(given, owned);
     const { arch, weights } = input;
-    const texts = windows.map((w) => w.ids);
+    const avoid = windows.map((w) => w.ids);
     const own = once(() =>
-      selfTexts(arch, weights, { seed, start, vocab: arch.vocab, avoid: texts, signal }),
+      selfTexts(arch, weights, { seed, start, vocab: arch.vocab, avoid, signal }),
     );
     const ordinary = once(async () => [
       ...(await own()),
-      ...(await kindred(arch, weights, texts, { count: settings.samples, seed, signal })),
+      ...(await kindred(arch, weights, windows, { each: settings.samples, seed, signal })),
     ]);
     const retained = async () => input.retainWindows ?? (await own()).map(wholeWindow);
     const lossWith = await lossesOf(input, low?.trained, owned);

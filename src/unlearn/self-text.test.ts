@@ -1,16 +1,20 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { sentences, temporary, tinyModel } from "../../tests/tiny.ts";
+import { windowsOf, type Window } from "../eval/index.ts";
 import { loadModel, type Model } from "../models/index.ts";
 import { memory } from "../torch/index.ts";
 import { kindred, selfTexts } from "./self-text.ts";
 
 let model: Model;
-let texts: number[][];
+let windows: Window[];
 
 before(async () => {
   model = await loadModel(await tinyModel(temporary()));
-  texts = sentences("kindred", 5, 24).map((t) => model.tokenizer.encode(t, { addSpecial: false }));
+  const encode = (text: string) => model.tokenizer.encode(text, { addSpecial: false });
+  windows = sentences("kindred", 5, 24).flatMap((text, i) =>
+    windowsOf({ ids: encode(text) }, { text: i, prefix: 8, suffix: 8 }),
+  );
 });
 after(() => model.dispose());
 
@@ -19,25 +23,26 @@ const runsOf = (ids: readonly number[], length: number): string[] =>
     ids.slice(i, i + length).join(" "),
   );
 
-test("kindred: each text in turn lends two tokens that stand side by side in it, from all over it", async () => {
-  const rows = await kindred(model.arch, model.weights, texts, { count: 70, length: 24, seed: 3 });
-  assert.equal(rows.length, 70, "over a batch of prompts, nothing dropped: noise recites nothing");
+test("kindred: each text lends two tokens that stand side by side in it, from all over it", async () => {
+  assert.ok(windows.length > 5, "more windows than texts");
+  const sample = (each: number, seed = 3) =>
+    kindred(model.arch, model.weights, windows, { each, length: 24, seed });
+  const rows = await sample(14);
+  assert.equal(rows.length, 70, "14 a text, over a batch of prompts; noise recites nothing");
   const places = rows.map((row, i) => {
     assert.equal(row.length, 24);
-    return runsOf(texts[i % texts.length]!, 2).indexOf(row.slice(0, 2).join(" "));
+    return runsOf(windows[i % windows.length]!.ids, 2).indexOf(row.slice(0, 2).join(" "));
   });
   assert.ok(places.every((at) => at >= 0));
   assert.ok(new Set(places).size > 10, "not their beginnings alone");
   const live = memory().liveTensors;
-  const again = await kindred(model.arch, model.weights, texts, { count: 70, length: 24, seed: 3 });
-  assert.deepEqual(again, rows, "the seed's rows");
+  assert.deepEqual(await sample(14), rows, "the seed's rows");
   assert.equal(memory().liveTensors, live);
-  const other = await kindred(model.arch, model.weights, texts, { count: 70, length: 24, seed: 4 });
-  assert.notDeepEqual(other, rows);
-  const first = await kindred(model.arch, model.weights, texts, { count: 64, length: 24, seed: 3 });
-  assert.deepEqual(first, rows.slice(0, 64), "more are more of the same");
-  assert.notDeepEqual(rows.slice(65).map(tail), rows.slice(0, 5).map(tail), "batches differ");
-  assert.deepEqual(await kindred(model.arch, model.weights, texts, { count: 0, seed: 3 }), []);
+  assert.notDeepEqual(await sample(14, 4), rows);
+  assert.deepEqual((await sample(13)).slice(0, 64), rows.slice(0, 64), "whole batches stay");
+  const [first, second] = [rows.slice(0, 6), rows.slice(64)].map((part) => part.map(tail));
+  assert.notDeepEqual(first, second, "batches differ");
+  assert.deepEqual(await sample(0), []);
 });
 
 const tail = (row: readonly number[]) => row.slice(2);

@@ -3,6 +3,7 @@
  * are dropped.
  */
 import { randomIntegers } from "../base/random.ts";
+import type { Window } from "../eval/windows.ts";
 import { generate, type Architecture, type Weights } from "../models/index.ts";
 
 export const SELF_TEXTS = 48;
@@ -10,6 +11,8 @@ export const SELF_TOKENS = 64;
 const RUN = 8;
 /** Tokens of a text that a sample of its kind begins with: enough to say what kind, too few to be gone on with as in the text. */
 const BEGUN = 2;
+/** Samples of the texts' kind, however many texts: 65,536 tokens say what moments of a few thousand values a side are. */
+const MOST = 1024;
 /** Prompts at once: more keys and values are not held. */
 const BATCH = 64;
 
@@ -42,20 +45,24 @@ export function selfTexts(
   return sampled(arch, w, firsts, runsIn(avoid), where);
 }
 
-/** Up to `count` rows of the kind of the texts: each begins with two tokens from somewhere in one of them, which take turns. */
+/**
+ * Up to `each` rows a text, of its kind: what θ0 makes of two tokens from somewhere in it, the texts in turn; 1,024 in all at most.
+ * What only the kind says, and kept texts of that kind say too, is then ordinary text.
+ */
 export async function kindred(
   arch: Architecture,
   w: Weights,
-  texts: readonly (readonly number[])[],
-  { count, ...where }: Where & { count: number },
+  windows: readonly Window[],
+  { each, ...where }: Where & { each: number },
 ): Promise<number[][]> {
+  const count = Math.min(MOST, each * new Set(windows.map((w) => w.text)).size);
   const random = randomIntegers(`kindred ${where.seed}`, 2 ** 31, count);
   const firsts = random.map((n, i) => {
-    const text = texts[i % texts.length]!;
-    const at = n % Math.max(1, text.length - BEGUN + 1);
-    return text.slice(at, at + BEGUN);
+    const { ids } = windows[i % windows.length]!;
+    const at = n % Math.max(1, ids.length - BEGUN + 1);
+    return ids.slice(at, at + BEGUN);
   });
-  const avoid = runsIn(texts);
+  const avoid = runsIn(windows.map((w) => w.ids));
   const rows: number[][] = [];
   for (let at = 0; at < count; at += BATCH) {
     const part = { ...where, seed: where.seed + 2000 + at };

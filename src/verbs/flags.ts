@@ -248,7 +248,7 @@ export const ERASE = {
     kind: "integer",
     min: 0,
     max: 65_536,
-    help: "own samples of the texts' kind that directions are contrasted with, beside those of any kind",
+    help: "own samples for each text, of its kind, that directions are contrasted with too",
   },
   rounding: {
     kind: "choice",

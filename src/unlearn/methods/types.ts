@@ -23,7 +23,7 @@ export type MethodSettings = {
   readonly ridge: number;
   /** Groups of texts, each with its share of the directions, contrasted with the others' as with ordinary text. */
   readonly groups: number;
-  /** Own samples of the texts' kind, beside those of any kind: what directions and steps are contrasted with. */
+  /** Own samples for each text, of its kind: what directions are contrasted with beside samples of any kind. */
   readonly samples: number;
   /** Bits of the rounded twin that some steps are taken in, so that what is forgotten stays so when served like that. */
   readonly rounding: Rounding;
