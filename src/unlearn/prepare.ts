@@ -91,9 +91,10 @@ export async function prepare(given: PrepareInput): Promise<Prepared> {
     const own = once(() =>
       selfTexts(arch, weights, { seed, start, vocab: arch.vocab, avoid, signal }),
     );
+    const onRows = (done: number, total: number) => given.onProgress?.("own samples", done, total);
     const ordinary = once(async () => [
       ...(await own()),
-      ...(await kindred(arch, weights, windows, { each: settings.samples, seed, signal })),
+      ...(await kindred(arch, weights, windows, { each: settings.samples, seed, signal, onRows })),
     ]);
     const retained = async () => input.retainWindows ?? (await own()).map(wholeWindow);
     const lossWith = await lossesOf(input, low?.trained, owned);

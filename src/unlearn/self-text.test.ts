@@ -25,9 +25,11 @@ const runsOf = (ids: readonly number[], length: number): string[] =>
 
 test("kindred: each text lends two tokens that stand side by side in it, from all over it", async () => {
   assert.ok(windows.length > 5, "more windows than texts");
-  const sample = (each: number, seed = 3) =>
-    kindred(model.arch, model.weights, windows, { each, length: 24, seed });
-  const rows = await sample(14);
+  const sample = (each: number, seed = 3, onRows?: (done: number, total: number) => void) =>
+    kindred(model.arch, model.weights, windows, { each, length: 24, seed, onRows });
+  const told: string[] = [];
+  const rows = await sample(14, 3, (done, total) => told.push(`${done}/${total}`));
+  assert.deepEqual(told, ["64/70", "70/70"]);
   assert.equal(rows.length, 70, "14 a text, over a batch of prompts; noise recites nothing");
   const places = rows.map((row, i) => {
     assert.equal(row.length, 24);

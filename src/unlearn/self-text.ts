@@ -45,6 +45,11 @@ export function selfTexts(
   return sampled(arch, w, firsts, runsIn(avoid), where);
 }
 
+type KindredOptions = Where & {
+  each: number;
+  onRows?: ((done: number, total: number) => void) | undefined;
+};
+
 /**
  * Up to `each` rows a text, of its kind: what θ0 makes of two tokens from somewhere in it, the texts in turn; 1,024 in all at most.
  * What only the kind says, and kept texts of that kind say too, is then ordinary text.
@@ -53,7 +58,7 @@ export async function kindred(
   arch: Architecture,
   w: Weights,
   windows: readonly Window[],
-  { each, ...where }: Where & { each: number },
+  { each, onRows, ...where }: KindredOptions,
 ): Promise<number[][]> {
   const count = Math.min(MOST, each * new Set(windows.map((w) => w.text)).size);
   const random = randomIntegers(`kindred ${where.seed}`, 2 ** 31, count);
@@ -67,6 +72,7 @@ export async function kindred(
   for (let at = 0; at < count; at += BATCH) {
     const part = { ...where, seed: where.seed + 2000 + at };
     rows.push(...(await sampled(arch, w, firsts.slice(at, at + BATCH), avoid, part)));
+    onRows?.(Math.min(at + BATCH, count), count);
   }
   return rows;
 }
