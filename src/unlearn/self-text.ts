@@ -60,6 +60,7 @@ export async function kindred(
   windows: readonly Window[],
   { each, onRows, ...where }: KindredOptions,
 ): Promise<number[][]> {
+  if (each === 0) return []; // most methods: the texts' runs need not be listed
   const count = Math.min(MOST, each * new Set(windows.map((w) => w.text)).size);
   const random = randomIntegers(`kindred ${where.seed}`, 2 ** 31, count);
   const firsts = random.map((n, i) => {
