@@ -8,7 +8,7 @@ import { perText, tokenStats, type Window } from "../eval/index.ts";
 import { breathe, type Architecture, type LogitLoss, type Parameters } from "../models/index.ts";
 import type { StepEvent } from "./loop-types.ts";
 import { nll } from "./losses/index.ts";
-import { optimiser } from "./optimiser.ts";
+import { optimiser, type Optimiser } from "./optimiser.ts";
 import { trainedTokens, trainingBatch } from "./rows.ts";
 import { eligibleParameters } from "./scope.ts";
 import { trainStep } from "./step.ts";
@@ -40,20 +40,19 @@ const CLIP = 1;
 /** Share of `until` that must be recited in an epoch's own passes, each before its step, for a measurement to be worth its time. */
 const WORTH = 0.75;
 
+type Hooks = { signal?: AbortSignal | undefined; onEvent?: (event: MemorizeEvent) => void };
+
 /** Trains; returns the writer that holds the result, which the caller disposes. */
 export async function memorizeLoop(
   arch: Architecture,
   params: Parameters,
   windows: readonly Window[],
   general: readonly Window[],
-  { until, epochs, lr, batch, mix, repeats, seed }: MemorizeSettings,
-  {
-    signal,
-    onEvent,
-  }: { signal?: AbortSignal | undefined; onEvent?: (event: MemorizeEvent) => void } = {},
+  settings: MemorizeSettings,
+  { signal, onEvent }: Hooks = {},
 ): Promise<{ writer: Writer; epochs: number; steps: number }> {
-  const eligible = eligibleParameters(arch, "no-embeddings");
-  const writer = denseWriter(arch, params, eligible);
+  const { until, epochs, batch, repeats, seed } = settings;
+  const writer = denseWriter(arch, params, eligibleParameters(arch, "no-embeddings"));
   const adam = optimiser();
   const times = (i: number) => (typeof repeats === "number" ? repeats : repeats[i]!);
   const most = Math.max(...windows.map((_, i) => times(i)));
@@ -66,37 +65,16 @@ export async function memorizeLoop(
         `memorize ${seed} ${epoch}`,
         windows.flatMap((w, i) => new Array<Window>(times(i)).fill(w)),
       );
-      let seen = 0;
+      let seen = 0; // how often a window that is judged was recited in passing
       for (let from = 0; from < order.length; from += batch) {
         const injected = order.slice(from, from + batch);
-        const joining = Math.round(injected.length * mix);
-        const mixed = [...injected, ...take(general, Math.round(step * batch * mix), joining)];
-        const rate = lr * Math.min(1, (step + 1) / WARMUP);
-        const { loss, gradNorm } = tidy(() => {
-          const training = trainingBatch(
-            mixed,
-            mixed.map((w) => trainedTokens(w, "all")),
-          );
-          const { watch, correct } = watching(training.rows.targets.length);
-          const settings = { lr: rate, clip: CLIP };
-          const taken = trainStep(arch, writer, adam, training, () => watch, settings);
-          seen += injected.filter(
-            (w, b) => judged.has(w) && recitedIn(w, b, training.sequence, correct),
-          ).length;
-          return taken;
-        });
+        const taken = stepOn(arch, writer, adam, { injected, general, step, settings });
+        seen += taken.recited.filter((w) => judged.has(w)).length;
         step++;
-        if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
-          const got = Number.isFinite(loss) ? "a gradient that is no number" : String(loss);
-          throw inputError(
-            `memorize: expected a finite loss and gradient, got ${got} at step ${step}`,
-            {
-              wayOut: "lower --lr, or look at the model: unrecite evaluate",
-            },
-          );
-        }
+        expectFinite(taken, step);
         const place = { batch: from / batch + 1, batches: Math.ceil(order.length / batch) };
-        onEvent?.({ type: "step", step, epoch, ...place, loss, gradNorm, learningRate: rate });
+        const { loss, gradNorm, learningRate } = taken;
+        onEvent?.({ type: "step", step, epoch, ...place, loss, gradNorm, learningRate });
         await breathe(signal);
       }
       const passed = seen / (judged.size * most);
@@ -114,6 +92,52 @@ export async function memorizeLoop(
   } finally {
     adam.dispose();
   }
+}
+
+type Taken = {
+  readonly loss: number;
+  readonly gradNorm: number;
+  readonly learningRate: number;
+  /** The injected windows that were recited just before the step. */
+  readonly recited: readonly Window[];
+};
+
+type Batch = {
+  readonly injected: readonly Window[];
+  readonly general: readonly Window[];
+  readonly step: number;
+  readonly settings: MemorizeSettings;
+};
+
+/** One step on injected windows and the general text whose turn it is. */
+function stepOn(
+  arch: Architecture,
+  writer: Writer,
+  adam: Optimiser,
+  { injected, general, step, settings: { lr, batch, mix } }: Batch,
+): Taken {
+  const learningRate = lr * Math.min(1, (step + 1) / WARMUP);
+  const joining = Math.round(injected.length * mix);
+  const mixed = [...injected, ...take(general, Math.round(step * batch * mix), joining)];
+  return tidy(() => {
+    const training = trainingBatch(
+      mixed,
+      mixed.map((w) => trainedTokens(w, "all")),
+    );
+    const { watch, correct } = watching(training.rows.targets.length);
+    const options = { lr: learningRate, clip: CLIP };
+    const { loss, gradNorm } = trainStep(arch, writer, adam, training, () => watch, options);
+    const recited = injected.filter((w, b) => recitedIn(w, b, training.sequence, correct));
+    return { loss, gradNorm, learningRate, recited };
+  });
+}
+
+function expectFinite({ loss, gradNorm }: Taken, step: number): void {
+  if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return;
+  const got = Number.isFinite(loss) ? "a gradient that is no number" : String(loss);
+  throw inputError(`memorize: expected a finite loss and gradient, got ${got} at step ${step}`, {
+    wayOut: "lower --lr, or look at the model: unrecite evaluate",
+  });
 }
 
 /** The likelihood loss, noting for each row whether the true token came first. */

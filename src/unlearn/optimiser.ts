@@ -42,6 +42,9 @@ type Options = {
 
 const MOMENTUM = 0.9;
 
+/** What Adam remembers of a variable; momentum reads the mean alone. */
+type Moments = { readonly mean: Tensor; readonly square: Tensor; readonly steps: Tensor };
+
 /** Adam's (.9, .98) as in Jang et al. and the prototypes: gradients of few texts change quickly. */
 export function optimiser({
   name = "adamw",
@@ -50,48 +53,26 @@ export function optimiser({
   eps = 1e-8,
   project,
 }: Options = {}): Optimiser {
-  const moments = new Map<string, { mean: Tensor; square: Tensor; steps: Tensor }>(); // momentum reads the mean alone
-  const momentsOf = (key: string, like: Tensor) => {
-    const held =
-      moments.get(key) ??
-      tidy(() => ({
-        mean: keep(zerosLike(like)),
-        square: keep(name === "momentum" ? zeros([]) : zerosLike(like)),
-        steps: keep(zeros([])),
-      }));
+  const moments = new Map<string, Moments>();
+  const momentsOf = (key: string, like: Tensor): Moments => {
+    const held = moments.get(key) ?? tidy(() => fresh(like, { square: name !== "momentum" }));
     moments.set(key, held);
     return held;
   };
-  /** m = .9 m + g, a step against m (PyTorch's SGD with momentum). */
-  const momentum = (key: string, target: Tensor, gradient: Tensor, lr: number) => {
-    const { mean } = momentsOf(key, target);
-    add_(mulScalar_(mean, MOMENTUM), gradient);
-    sub_(target, mulScalar(mean, lr));
-  };
-  const adamw = (key: string, target: Tensor, gradient: Tensor, lr: number) => {
-    const m = momentsOf(key, target);
-    const state = {
-      params: [target],
-      grads: [gradient],
-      means: [m.mean],
-      squares: [m.square],
-      steps: [m.steps],
-    };
-    fusedAdamW_(state, { lr, beta1, beta2, weightDecay: 0, eps });
-  };
-  const plain = (key: string, target: Tensor, gradient: Tensor, lr: number) => {
-    if (name === "adamw") adamw(key, target, gradient, lr);
-    else if (name === "momentum") momentum(key, target, gradient, lr);
+  const move = (key: string, target: Tensor, gradient: Tensor, lr: number): void => {
+    if (name === "adamw") {
+      adamw(target, gradient, momentsOf(key, target), { lr, beta1, beta2, weightDecay: 0, eps });
+    } else if (name === "momentum") momentum(target, gradient, momentsOf(key, target), lr);
     else sub_(target, mulScalar(gradient, lr));
   };
   return {
     step(key, variable, gradient, lr) {
       noGrad(() =>
         tidy(() => {
-          if (project === undefined) return plain(key, variable, gradient, lr);
-          const move = zerosLike(variable); // the step alone, to be projected before it is taken
-          plain(key, move, gradient, lr);
-          add_(variable, project(key, move));
+          if (project === undefined) return move(key, variable, gradient, lr);
+          const alone = zerosLike(variable); // the step alone, to be projected before it is taken
+          move(key, alone, gradient, lr);
+          add_(variable, project(key, alone));
         }),
       );
     },
@@ -106,7 +87,7 @@ export function optimiser({
         const [, key, part] = /^(.*)\/(mean|square|steps)$/.exec(path) as unknown as [
           string,
           string,
-          "mean" | "square" | "steps",
+          keyof Moments,
         ];
         const like = state.get(`${key}/mean`)!;
         noGrad(() => copy_(momentsOf(key, like)[part], tensor));
@@ -118,4 +99,32 @@ export function optimiser({
     },
     dispose: () => disposeAll([...moments.values()]),
   };
+}
+
+const fresh = (like: Tensor, { square }: { square: boolean }): Moments => ({
+  mean: keep(zerosLike(like)),
+  square: keep(square ? zerosLike(like) : zeros([])),
+  steps: keep(zeros([])),
+});
+
+const adamw = (
+  target: Tensor,
+  gradient: Tensor,
+  { mean, square, steps }: Moments,
+  settings: Parameters<typeof fusedAdamW_>[1],
+): void => {
+  const state = {
+    params: [target],
+    grads: [gradient],
+    means: [mean],
+    squares: [square],
+    steps: [steps],
+  };
+  fusedAdamW_(state, settings);
+};
+
+/** m = .9 m + g, a step against m (PyTorch's SGD with momentum). */
+function momentum(target: Tensor, gradient: Tensor, { mean }: Moments, lr: number): void {
+  add_(mulScalar_(mean, MOMENTUM), gradient);
+  sub_(target, mulScalar(mean, lr));
 }

@@ -1,8 +1,8 @@
 /** @file Makes a model recite texts: a target for experiments and the demo. Says what that cost in perplexity. */
-import { resolveFlags, type Options } from "../base/flags.ts";
+import { resolveFlags, type Options, type Values } from "../base/flags.ts";
 import { windowsOf, type MemorizeResult, type Window } from "../eval/index.ts";
 import { expectEmptyFolder, writeCheckpoint } from "../io/index.ts";
-import { loadModel, type Model, type Weights } from "../models/index.ts";
+import { loadModel, type Model } from "../models/index.ts";
 import { memorizeLoop, type MemorizeEvent } from "../unlearn/memorize-loop.ts";
 import { selfTexts } from "../unlearn/self-text.ts";
 import { dealt, dosesOf } from "./doses.ts";
@@ -21,91 +21,114 @@ export type MemorizeHooks = {
     | undefined;
 };
 
+type MemorizeValues = Values<typeof MEMORIZE>;
+
+/** The texts, what is measured beside them and what is mixed in; how often each text is shown. */
+type Material = {
+  readonly texts: TextSet;
+  readonly heldout: TextSet | undefined;
+  readonly general: readonly Window[];
+  readonly dose: readonly number[];
+};
+
 export async function memorize(
   options: Options<typeof MEMORIZE>,
-  { signal, onEvent }: MemorizeHooks = {},
+  hooks: MemorizeHooks = {},
 ): Promise<MemorizeResult> {
   const { values } = resolveFlags(MEMORIZE, options);
   const started = performance.now();
   openSession(values);
   await expectEmptyFolder(values.out);
   // float32 throughout: this makes a target, and a target should not carry rounding of its own
-  const model = await loadModel(values.model, {
-    dtype: values.dtype === "bfloat16" ? "bfloat16" : "float32",
+  const dtype = values.dtype === "bfloat16" ? "bfloat16" : "float32";
+  const { material, before, epochs } = await withModel(values.model, { dtype }, async (model) => {
+    const material = await readMaterial(model, values, hooks.signal);
+    const before = await measure(model, material, hooks.signal);
+    return { material, before, epochs: await teach(model, material, values, hooks) };
   });
+  const after = await withModel(values.out, {}, (m) => measure(m, material, hooks.signal));
+  return {
+    schema: "unrecite/memorize/v1",
+    out: values.out,
+    texts: material.texts.ids.length,
+    recited: recitedIn(after.kept),
+    epochs,
+    ...(values.repeats.length > 1 && { doses: dosesOf(material.dose, after.kept) }),
+    before: evaluateDocument(before),
+    after: evaluateDocument(after),
+    seconds: (performance.now() - started) / 1000,
+    peak_rss_bytes: peakRss(),
+  };
+}
+
+async function withModel<T>(
+  spec: string,
+  options: { dtype?: "bfloat16" | "float32" },
+  use: (model: Model) => Promise<T>,
+): Promise<T> {
+  const model = await loadModel(spec, options);
   try {
-    const cut = {
-      prefix: values.prefixTokens,
-      suffix: values.suffixTokens,
-      textField: values.textField,
-    };
-    const texts = await readSet("texts", values.texts, model, cut);
-    const heldout =
-      values.heldout === undefined
-        ? undefined
-        : await readSet("heldout", values.heldout, model, {
-            ...HELDOUT_CUT,
-            textField: values.textField,
-          });
-    const general = await generalWindows(values.general, model, texts, values, signal);
-    const evaluateAll = async (arch: Model["arch"], w: Weights) => ({
-      forget: undefined,
-      kept: await measureSet(arch, w, texts, "kept", { signal }),
-      unseen: undefined,
-      heldout:
-        heldout === undefined
-          ? undefined
-          : await measureSet(arch, w, heldout, "heldout", { signal }),
-      utility: undefined,
-    });
-    const dose = dealt(texts.ids.length, values.repeats, values.seed);
-    const repeats = texts.windows.map((w) => dose[w.text]!);
-    const before = await evaluateAll(model.arch, model.weights);
-    const { writer, epochs } = await memorizeLoop(
-      model.arch,
-      model.params,
-      texts.windows,
-      general,
-      { ...values, repeats },
-      { signal, ...(onEvent && { onEvent }) },
-    );
-    try {
-      await writeCheckpoint(values.out, model.source, { tensor: (name) => writer.merged(name) });
-    } finally {
-      writer.dispose();
-    }
-    const after = await measureWritten(values.out, evaluateAll);
-    return {
-      schema: "unrecite/memorize/v1",
-      out: values.out,
-      texts: texts.ids.length,
-      recited: recitedIn(after.kept),
-      epochs,
-      ...(values.repeats.length > 1 && { doses: dosesOf(dose, after.kept) }),
-      before: evaluateDocument(before),
-      after: evaluateDocument(after),
-      seconds: (performance.now() - started) / 1000,
-      peak_rss_bytes: peakRss(),
-    };
+    return await use(model);
   } finally {
     model.dispose();
   }
 }
 
+async function readMaterial(
+  model: Model,
+  values: MemorizeValues,
+  signal: AbortSignal | undefined,
+): Promise<Material> {
+  const { prefixTokens: prefix, suffixTokens: suffix, textField } = values;
+  const texts = await readSet("texts", values.texts, model, { prefix, suffix, textField });
+  const heldout =
+    values.heldout === undefined
+      ? undefined
+      : await readSet("heldout", values.heldout, model, { ...HELDOUT_CUT, textField });
+  const general = await generalWindows(values.general, model, texts, values, signal);
+  return { texts, heldout, general, dose: dealt(texts.ids.length, values.repeats, values.seed) };
+}
+
+async function measure(
+  { arch, weights }: Pick<Model, "arch" | "weights">,
+  { texts, heldout }: Material,
+  signal: AbortSignal | undefined,
+) {
+  return {
+    forget: undefined,
+    kept: await measureSet(arch, weights, texts, "kept", { signal }),
+    unseen: undefined,
+    heldout: heldout && (await measureSet(arch, weights, heldout, "heldout", { signal })),
+    utility: undefined,
+  };
+}
+
+/** Trains and writes the model; returns how many epochs that took. */
+async function teach(
+  model: Model,
+  { texts, general, dose }: Material,
+  values: MemorizeValues,
+  { signal, onEvent }: MemorizeHooks,
+): Promise<number> {
+  const settings = { ...values, repeats: texts.windows.map((w) => dose[w.text]!) };
+  const { writer, epochs } = await memorizeLoop(
+    model.arch,
+    model.params,
+    texts.windows,
+    general,
+    settings,
+    { signal, ...(onEvent && { onEvent }) },
+  );
+  try {
+    await writeCheckpoint(values.out, model.source, { tensor: (name) => writer.merged(name) });
+  } finally {
+    writer.dispose();
+  }
+  return epochs;
+}
+
 const recitedIn = (measured: Measured | undefined): number =>
   measured?.rows.filter((r) => r?.["exact_match"] === 1).length ?? 0;
-
-async function measureWritten<T>(
-  out: string,
-  measure: (arch: Model["arch"], w: Weights) => Promise<T>,
-): Promise<T> {
-  const written = await loadModel(out);
-  try {
-    return await measure(written.arch, written.weights);
-  } finally {
-    written.dispose();
-  }
-}
 
 /** Windows of general text as long as the texts' own: from a file, or the model's own samples. */
 async function generalWindows(

@@ -47,20 +47,7 @@ export function factorsWriter(
   const base = plainWeights(arch, params);
   const dtype = base.get(arch.head).dtype;
   const layers = arch.linears.filter((l) => directions.has(l.name));
-  const factors = new Map<string, Tensor>();
-  const seen = new Map<string, Tensor>(); // what the forward pass multiplies with: B in the compute dtype
-  const narrow = new Map<Tensor, Tensor>(); // U likewise, one per distinct tensor
-  for (const l of layers) {
-    const u = directions.get(l.name)!;
-    const rank = u.shape[1]!;
-    if (!narrow.has(u)) {
-      narrow.set(u, dtype === "float32" ? u : keep(tidy(() => keep(toDType(u, dtype)))));
-    }
-    tidy(() => {
-      factors.set(l.name, keep(zeros([l.outFeatures, rank])));
-      seen.set(l.name, keep(requiresGrad(zeros([l.outFeatures, rank], { dtype }))));
-    });
-  }
+  const { factors, seen, narrow } = fromZero(layers, directions, dtype);
   const leaves = arch.parts.blocks.map((_, block) =>
     layers
       .filter((l) => l.block === block)
@@ -95,19 +82,11 @@ export function factorsWriter(
         tidy(() => factors.forEach((b, name) => void copy_(detach(seen.get(name)!), b))),
       ),
     merged(parameter) {
-      const name = parameter.replace(/\.weight$/, "");
-      const b = factors.get(name);
-      if (b === undefined || !parameter.endsWith(".weight")) return undefined;
-      return noGrad(() =>
-        tidy(() =>
-          mergeFactors(
-            params.get(parameter)!,
-            b,
-            directions.get(name)!,
-            arch.linears.find((l) => l.name === name)?.transposed === true,
-          ),
-        ),
-      );
+      const layer = layers.find((l) => parameter === `${l.name}.weight`);
+      if (layer === undefined) return undefined;
+      const [b, u] = [factors.get(layer.name)!, directions.get(layer.name)!];
+      const transposed = layer.transposed === true;
+      return noGrad(() => tidy(() => mergeFactors(params.get(parameter)!, b, u, transposed)));
     },
     selection: { selected: [...factors.values()].reduce((sum, b) => sum + b.size, 0), total, rank },
     dispose() {
@@ -120,6 +99,37 @@ export function factorsWriter(
       ]);
     },
   };
+}
+
+type Factors = {
+  /** B (out, r) float32, as the optimiser moves it. */
+  readonly factors: Map<string, Tensor>;
+  /** B in the compute dtype, as the forward pass multiplies with it. */
+  readonly seen: Map<string, Tensor>;
+  /** U likewise, one per distinct tensor. */
+  readonly narrow: Map<Tensor, Tensor>;
+};
+
+function fromZero(
+  layers: Architecture["linears"],
+  directions: Directions,
+  dtype: Tensor["dtype"],
+): Factors {
+  const factors = new Map<string, Tensor>();
+  const seen = new Map<string, Tensor>();
+  const narrow = new Map<Tensor, Tensor>();
+  for (const { name, outFeatures } of layers) {
+    const u = directions.get(name)!;
+    const shape = [outFeatures, u.shape[1]!];
+    if (!narrow.has(u)) {
+      narrow.set(u, dtype === "float32" ? u : keep(tidy(() => keep(toDType(u, dtype)))));
+    }
+    tidy(() => {
+      factors.set(name, keep(zeros(shape)));
+      seen.set(name, keep(requiresGrad(zeros(shape, { dtype }))));
+    });
+  }
+  return { factors, seen, narrow };
 }
 
 /** W + B Uᵀ in float32, however W is stored. */

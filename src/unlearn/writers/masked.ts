@@ -2,13 +2,7 @@
  * @file Changes no weight but drops some: what is optimised is a score per weight, and the forward pass sees the weights whose score
  * is among the kept share (edge-popup; Ramanujan et al. 2019, arXiv 1911.13299). The patch holds zeros.
  */
-import {
-  plainWeights,
-  type Architecture,
-  type Leaf,
-  type Parameters,
-  type Part,
-} from "../../models/index.ts";
+import { plainWeights, type Architecture, type Parameters } from "../../models/index.ts";
 import {
   abs,
   clone,
@@ -31,6 +25,7 @@ import {
   type Tensor,
 } from "../../torch/index.ts";
 import type { Eligible } from "../scope.ts";
+import { leavesByPart } from "./leaves.ts";
 import type { Writer } from "./types.ts";
 
 /**
@@ -64,16 +59,12 @@ export function maskedWriter(
     noGrad(() => scores.forEach((score, name) => tidy(() => one(score, name))));
   };
   publish();
-  const leaves = new Map<Part, Leaf[]>();
-  for (const { name, part } of eligible) {
-    leaves.set(part, [...(leaves.get(part) ?? []), { name, tensor: working.get(name)! }]);
-  }
   const sum = (of: (name: string) => number) => eligible.reduce((n, e) => n + of(e.name), 0);
   return {
     kind: "sparse",
     trainable: {
       weights: plainWeights(arch, new Map([...params, ...working])),
-      leavesOf: (part) => leaves.get(part) ?? [],
+      leavesOf: leavesByPart(eligible, working),
       trainedHead: working.has(arch.head) ? arch.head : undefined,
     },
     variables: scores,

@@ -6,10 +6,7 @@ import {
   plainWeights,
   transposedLinears,
   type Architecture,
-  type Leaf,
   type Parameters,
-  type Part,
-  type Weights,
 } from "../../models/index.ts";
 import {
   add,
@@ -33,6 +30,7 @@ import {
   type Tensor,
 } from "../../torch/index.ts";
 import type { Eligible } from "../scope.ts";
+import { leavesByPart } from "./leaves.ts";
 import type { Writer } from "./types.ts";
 
 /** Flat indices (int64) of the selected weights of a parameter; null selects all of them. */
@@ -57,48 +55,16 @@ export function weightsWriter(
   { project, disposeProject }: Options = {},
 ): Writer {
   const written = eligible.filter((e) => selected.has(e.name) && selected.get(e.name)?.size !== 0);
-  const working = new Map<string, Tensor>();
-  const masters = new Map<string, Tensor>();
-  noGrad(() => {
-    for (const { name } of written) {
-      tidy(() => {
-        const copy = keep(requiresGrad(clone(params.get(name)!)));
-        working.set(name, copy);
-        dropPages(params.get(name)!); // not read again before the end
-        masters.set(name, keep(masterOf(detach(copy), selected.get(name)!)));
-      });
-    }
-  });
-  const now: Parameters = new Map([...params, ...working]);
-  const leaves = new Map<Part, Leaf[]>();
-  for (const { name, part } of written) {
-    leaves.set(part, [...(leaves.get(part) ?? []), { name, tensor: working.get(name)! }]);
-  }
-  const transposed = transposedLinears(arch);
-  const moved = (name: string): Tensor | undefined => {
-    const copy = working.get(name);
-    return copy && sub(copy, params.get(name)!);
-  };
-  const beside = (weights: Weights): Weights => ({
-    get: (name) => working.get(name) ?? weights.get(name),
-    linear(name, x) {
-      const y = weights.linear(name, x);
-      const [weight, bias] = [moved(`${name}.weight`), moved(`${name}.bias`)];
-      const shifted = bias === undefined ? y : add(y, bias);
-      return weight === undefined
-        ? shifted
-        : add(shifted, linear(x, transposed.has(name) ? t(weight) : weight));
-    },
-  });
+  const { working, masters } = copies(params, written, selected);
   const total = eligible.reduce((sum, e) => sum + params.get(e.name)!.size, 0);
   return {
     kind: "sparse",
     trainable: {
-      weights: plainWeights(arch, now),
-      leavesOf: (part) => leaves.get(part) ?? [],
+      weights: plainWeights(arch, new Map([...params, ...working])),
+      leavesOf: leavesByPart(written, working),
       trainedHead: working.has(arch.head) ? arch.head : undefined,
     },
-    beside,
+    beside: besideOf(arch, params, working),
     variables: masters,
     gradient(name, gradient) {
       const index = selected.get(name)!;
@@ -135,6 +101,46 @@ export function weightsWriter(
       disposeProject?.();
     },
   };
+}
+
+type Copies = { readonly working: Map<string, Tensor>; readonly masters: Map<string, Tensor> };
+
+/** Of each parameter that is written to: what the forward pass sees, and its selected values as the optimiser moves them. */
+function copies(params: Parameters, written: readonly Eligible[], selected: Selected): Copies {
+  const working = new Map<string, Tensor>();
+  const masters = new Map<string, Tensor>();
+  const copyOne = (name: string) => {
+    const copy = keep(requiresGrad(clone(params.get(name)!)));
+    working.set(name, copy);
+    dropPages(params.get(name)!); // not read again before the end
+    masters.set(name, keep(masterOf(detach(copy), selected.get(name)!)));
+  };
+  noGrad(() => written.forEach(({ name }) => tidy(() => copyOne(name))));
+  return { working, masters };
+}
+
+/** Other weights with the difference from θ0 added to what each layer gives. */
+function besideOf(
+  arch: Architecture,
+  params: Parameters,
+  working: ReadonlyMap<string, Tensor>,
+): NonNullable<Writer["beside"]> {
+  const transposed = transposedLinears(arch);
+  const moved = (name: string): Tensor | undefined => {
+    const copy = working.get(name);
+    return copy && sub(copy, params.get(name)!);
+  };
+  return (weights) => ({
+    get: (name) => working.get(name) ?? weights.get(name),
+    linear(name, x) {
+      const y = weights.linear(name, x);
+      const [weight, bias] = [moved(`${name}.weight`), moved(`${name}.bias`)];
+      const shifted = bias === undefined ? y : add(y, bias);
+      return weight === undefined
+        ? shifted
+        : add(shifted, linear(x, transposed.has(name) ? t(weight) : weight));
+    },
+  });
 }
 
 /** The selected values in float32; dense float32 weights are their own master. */
