@@ -20,7 +20,6 @@ import { modelParts } from "../src/verbs/erase-run.ts";
 import { readSet } from "../src/verbs/sets.ts";
 import { median, type Row } from "./types.ts";
 
-const folder = process.env["UNRECITE_TARGET"] ?? join("runs", "quickstart");
 const CUT = { prefix: 32, suffix: 32 };
 const THIRDS = ["lower", "middle", "upper"] as const;
 const { rank, ridge, groups: GROUPS, samples: SAMPLES } = methodNamed("emso").settings;
@@ -46,7 +45,9 @@ const rowOf = (name: string, unit: string, value: number, peer: number, barred: 
 type Heard = { readonly kept: number; readonly samples: number; readonly forget: number };
 type Place = Readonly<Record<"plain" | Choice, Heard>> & { readonly place: string };
 
-export async function energy(): Promise<Row[]> {
+export async function energy(
+  folder = process.env["UNRECITE_TARGET"] ?? join("runs", "quickstart"),
+): Promise<Row[]> {
   if (!existsSync(join(folder, "target"))) {
     throw environmentError(`energy: expected a target in ${folder}, got none`, {
       wayOut: "run npm run quickstart first, or name a folder: UNRECITE_TARGET=DIR",

@@ -26,7 +26,7 @@ const ROWS: Record<string, (directory: string) => Row[] | Promise<Row[]>> = {
   "train-step": trainStepRow,
   score: scoreRow,
   quickstart,
-  energy,
+  energy: () => energy(),
   agree,
   "erase-real": eraseReal,
   streaming,
