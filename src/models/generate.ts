@@ -5,6 +5,7 @@ import {
   cumsum,
   divScalar,
   gtScalar,
+  indexSelect,
   inference,
   manualSeed,
   maskedFill,
@@ -16,6 +17,7 @@ import {
   softmax,
   sort,
   sub,
+  tensor,
   tidy,
   topk,
   ltTensor,
@@ -59,8 +61,10 @@ export async function generate(
   const out = prompts.map(() => [] as number[]);
   const stopped = prompts.map(() => false);
   try {
-    let next: readonly (readonly number[])[] = prompts;
     const padding = prompts.map((p) => longest - p.length);
+    const { distinct, rowOf } = alike(prompts);
+    const repeated = distinct.length < prompts.length;
+    let next = distinct;
     for (let step = 0; step < maxTokens && stopped.includes(false); step++) {
       const tokens = inference(() =>
         tidy(() => {
@@ -70,7 +74,10 @@ export async function generate(
               : { ...toBatch(next, { cache }), leftPadding: padding };
           const hidden = hiddenStates(arch, w, batch);
           const last = select(hidden, 1, hidden.shape[1]! - 1); // (B, D)
-          return choose(logitsOf(arch, w, last), sampling);
+          const logits = logitsOf(arch, w, last);
+          if (step > 0 || !repeated) return choose(logits, sampling);
+          cache.spread(rowOf);
+          return choose(indexSelect(logits, 0, tensor(rowOf, { dtype: "int64" })), sampling);
         }),
       );
       tokens.forEach((id, row) => {
@@ -85,6 +92,18 @@ export async function generate(
     cache.dispose();
   }
   return out;
+}
+
+/** Prompts that differ, and which of them each prompt is: many draws from one prompt read it once. */
+function alike(prompts: readonly (readonly number[])[]) {
+  const places = new Map<string, number>();
+  const distinct = prompts.filter((ids) => {
+    const key = ids.join(" ");
+    if (places.has(key)) return false;
+    places.set(key, places.size);
+    return true;
+  });
+  return { distinct, rowOf: prompts.map((ids) => places.get(ids.join(" "))!) };
 }
 
 /** One token per row of logits (B, V). */

@@ -40,8 +40,13 @@ export function paired(arch: Architecture, beside: Weights): Architecture<Paired
 function pairedCache(make: (capacity: number) => KvCache, capacity: number): PairedCache {
   const own = make(capacity);
   const beside = make(capacity);
-  const dispose = () => [own, beside].forEach((cache) => cache.dispose());
-  return { ...own, beside, dispose };
+  const both = [own, beside];
+  return {
+    ...own,
+    beside,
+    spread: (from) => both.forEach((cache) => cache.spread(from)),
+    dispose: () => both.forEach((cache) => cache.dispose()),
+  };
 }
 
 /** The second model's cache, as far along as the first: whoever ran all layers advances that one. */

@@ -8,8 +8,10 @@ import {
   disposeAll,
   empty,
   fromBytes,
+  indexSelect,
   keep,
   narrow,
+  tensor,
   tidy,
   toDevice,
   type DType,
@@ -22,12 +24,25 @@ export type KvCache = {
   /** Tokens held; advanced by whoever ran all layers, not by the layers. */
   length: number;
   readonly layers: ({ k: Tensor; v: Tensor } | undefined)[];
+  /** Makes row i what row `from[i]` was, for as many rows as are named: prompts that are alike are read once. */
+  spread(from: readonly number[]): void;
   dispose(): void;
 };
 
 export function kvCache(capacity: number): KvCache {
   const layers: KvCache["layers"] = [];
-  return { capacity, length: 0, layers, dispose: () => disposeAll(layers) };
+  const spread = (from: readonly number[]) =>
+    tidy(() => {
+      const rows = tensor(from, { dtype: "int64" });
+      layers.forEach((held, i) => {
+        layers[i] = held && {
+          k: keep(indexSelect(held.k, 0, rows)),
+          v: keep(indexSelect(held.v, 0, rows)),
+        };
+        disposeAll([held]);
+      });
+    });
+  return { capacity, length: 0, layers, spread, dispose: () => disposeAll(layers) };
 }
 
 /** What a batch means for attention: padding on the left of each row, and what the cache already holds. */

@@ -172,6 +172,26 @@ for (const name of ["llama", "llama3_rope", "gpt_neo"]) {
     disposeAll(c.golden);
   });
 
+  test(`${name}: prompts that are alike are read once, and each row goes on by itself`, async () => {
+    const c = openCase(name);
+    const w = plainWeights(c.arch, c.params);
+    const [a, b] = [c.ids[0]!.slice(0, 6), c.ids[1]!.slice(3, 6)];
+    const [afterA, afterB] = await generate(c.arch, w, [a, b], { maxTokens: 32 });
+    const live = memory().liveTensors;
+    assert.deepEqual(await generate(c.arch, w, [a, b, a, b, b], { maxTokens: 32 }), [
+      afterA,
+      afterB,
+      afterA,
+      afterB,
+      afterB,
+    ]);
+    assert.equal(memory().liveTensors, live);
+    const rows = new Array<number[]>(8).fill(b);
+    const drawn = await generate(c.arch, w, rows, { maxTokens: 16, temperature: 3, seed: 1 });
+    assert.equal(new Set(drawn.map((ids) => ids.join(" "))).size, 8, "eight draws from one prompt");
+    disposeAll(c.golden);
+  });
+
   test(`${name}: a cache changes nothing, in one step, in pieces, or token by token`, () => {
     const c = openCase(name);
     const w = plainWeights(c.arch, c.params);

@@ -73,6 +73,8 @@ for (const name of ["llama", "gpt_neo"]) {
     assert.deepEqual(await generate(both, under(0), prompts, { maxTokens: 12 }), alone);
     const drawn = await generate(both, under(40), prompts, { maxTokens: 12 });
     assert.notDeepEqual(drawn, alone);
+    const thrice = await generate(both, under(40), [...prompts, prompts[0]!], { maxTokens: 12 });
+    assert.deepEqual(thrice, [...drawn, drawn[0]], "prompts that are alike, read once by both");
     tidy(() => {
       prompts.forEach((prompt, i) => {
         const batch = toBatch([[...prompt, ...drawn[i]!.slice(0, -1)]]);

@@ -102,7 +102,7 @@ for (const name of ["llama", "gpt_neo"]) {
     const c = open(name);
     const texts = c.texts.map((t) => t.slice(0, 6));
     const uneven = [texts[0]!, texts[1]!.slice(3)];
-    for (const prompts of [texts, uneven]) {
+    for (const prompts of [texts, uneven, [...uneven, ...uneven]]) {
       const want = await generate(
         c.arch,
         c.plain,
