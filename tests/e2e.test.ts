@@ -302,15 +302,18 @@ describe("on the command line", () => {
         ["audit", "--model", at("none"), "--texts", files.all, "--run", at("r2")],
         /expected a model/,
       ],
-      [["audit", "--model", base, "--texts", at("none.jsonl"), "--run", at("r3")], /none\.jsonl/],
+      [
+        ["audit", "--model", base, "--texts", at("none.jsonl"), "--run", at("new/deep/r3")],
+        /none\.jsonl/,
+      ],
       [["ls", "modells"], /unknown list "modells". Did you mean models\?/],
     ] as [string[], RegExp][]) {
       const run = cli(...args);
       assert.equal(run.status, 2, `${args.join(" ")}: ${run.stderr}`);
       assert.match(run.stderr, message);
     }
-    for (const run of ["r1", "r2", "r3"]) {
-      assert.ok(!existsSync(at(run)), "what was refused is no run");
+    for (const run of ["r1", "r2", "new"]) {
+      assert.ok(!existsSync(at(run)), "what was refused is no run, nor a folder on the way to one");
     }
   });
 

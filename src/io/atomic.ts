@@ -12,15 +12,18 @@ import { codeOf, isMissing, writeError } from "./disk-error.ts";
 const sibling = (path: string): string =>
   join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
 
-/** Makes a folder and those on the way to it; unlike Node's `recursive`, a read-only disk is not reported as ENOENT. */
-export function makeFolder(path: string): void {
+/**
+ * Makes a folder and those on the way to it; returns those that were not there, outermost first. Unlike Node's `recursive`, a
+ * read-only disk is not reported as ENOENT.
+ */
+export function makeFolder(path: string): string[] {
   try {
     mkdirSync(path);
+    return [path];
   } catch (error) {
-    if (codeOf(error) === "EEXIST" && statSync(path).isDirectory()) return;
+    if (codeOf(error) === "EEXIST" && statSync(path).isDirectory()) return [];
     if (codeOf(error) !== "ENOENT" || dirname(path) === path) throw error;
-    makeFolder(dirname(path));
-    makeFolder(path);
+    return [...makeFolder(dirname(path)), ...makeFolder(path)];
   }
 }
 

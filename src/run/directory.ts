@@ -29,7 +29,7 @@ export type RunDirectory = {
   readonly event: (event: object) => void;
   readonly saveManifest: (manifest: Manifest) => Promise<void>;
   readonly saveTexts: (lines: readonly TextLine[]) => Promise<void>;
-  /** Takes back what was written; `close` then takes the folder too, where nothing else is in it. */
+  /** Takes back what was written; `close` then takes the folder and those made on the way to it, where nothing else is in them. */
   readonly discard: () => void;
   /** Lets go of the lock. */
   readonly close: () => void;
@@ -44,8 +44,9 @@ export function openRun(path: string, { resume = false }: { resume?: boolean } =
     });
   }
   if (!resume) expectNew(path);
+  let made: string[];
   try {
-    makeFolder(resolve(path));
+    made = makeFolder(resolve(path));
   } catch (error) {
     throw writeError(error, path);
   }
@@ -78,7 +79,7 @@ export function openRun(path: string, { resume = false }: { resume?: boolean } =
     },
     close() {
       unlock(); // once: the next lock there may be another process's
-      if (discarded) removeEmpty(path);
+      if (discarded) [path, ...made.reverse()].forEach(removeEmpty);
     },
   };
 }
