@@ -60,7 +60,7 @@ class Ended extends Error {
 }
 
 export async function eraseEqually(input: ErasingInput): Promise<Erased> {
-  const { model, forget, oracle, seed, say } = input;
+  const { model, forget, oracle, seed } = input;
   const settings = settingsFor(input);
   const windows = forget.windows;
   const tokens = windows.map((w) => trainedTokens(w, settings.positions));
@@ -80,16 +80,25 @@ export async function eraseEqually(input: ErasingInput): Promise<Erased> {
       settings.companion === "dpo" ? await insteadOf(input.original, windows) : undefined,
     seed,
   });
+  const watch = watching(input, { prepared, settings, goal });
+  const status = await loop({ ...input, settings, prepared, tokens, goal, ...watch });
+  return { status, settings, prepared, ...watch.seen() };
+}
+
+/** Measures on the way, notes how it went, and ends what is hopeless. */
+function watching(
+  { model, forget, heldout, say }: ErasingInput,
+  { prepared, settings, goal }: { prepared: Prepared; settings: MethodSettings; goal: Goal },
+) {
   const course: [number, number, number][] = [];
   const norms: number[] = [];
   const way: number[] = [];
   const tally = { epochs: 0, steps: 0 };
   let start: Measure | undefined;
   let there = false; // from then on the loop looks back, and nothing is waited for
-  const texts = forget.ids.length;
-  const gate = input.heldout.windows.slice(0, GATE);
+  const gate = heldout.windows.slice(0, GATE);
   const measureOn = ({ arch, weights }: Served) =>
-    measureTexts(arch, weights, { windows, texts, gate });
+    measureTexts(arch, weights, { windows: forget.windows, texts: forget.ids.length, gate });
   const measure = async () => {
     const now = await measureOn(servedBy(prepared));
     start ??= now;
@@ -122,24 +131,9 @@ export async function eraseEqually(input: ErasingInput): Promise<Erased> {
   };
   const measureBefore =
     settings.writes === "weights" ? undefined : async () => (start ??= await measureOn(model));
-  const status = await loop({
-    ...input,
-    settings,
-    prepared,
-    tokens,
-    goal,
-    measure,
-    measureBefore,
-    onEvent,
-  });
-  return {
-    status,
-    settings,
-    prepared,
-    ...tally,
-    gradientRange: norms.length === 0 ? null : Math.max(...norms) / Math.min(...norms),
-    course,
-  };
+  const gradientRange = () => (norms.length === 0 ? null : Math.max(...norms) / Math.min(...norms));
+  const seen = () => ({ ...tally, gradientRange: gradientRange(), course });
+  return { measure, measureBefore, onEvent, seen };
 }
 
 type LoopParts = ErasingInput & {
