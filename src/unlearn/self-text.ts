@@ -11,8 +11,8 @@ export const SELF_TOKENS = 64;
 const RUN = 8;
 /** Tokens of a text that a sample of its kind begins with: enough to say what kind, too few to be gone on with as in the text. */
 const BEGUN = 2;
-/** Samples of the texts' kind, however many texts: 65,536 tokens say what moments of a few thousand values a side are. */
-const MOST = 1024;
+/** Samples of the texts' kind, however many texts: twice as many keep no more of what is kept (LOG.md), and take as long again. */
+const MOST = 512;
 /** Prompts at once: more keys and values are not held. */
 const BATCH = 64;
 
@@ -51,7 +51,7 @@ type KindredOptions = Where & {
 };
 
 /**
- * Up to `each` rows a text, of its kind: what θ0 makes of two tokens from somewhere in it, the texts in turn; 1,024 in all at most.
+ * Up to `each` rows a text, of its kind: what θ0 makes of two tokens from somewhere in it, the texts in turn; 512 in all at most.
  * What only the kind says, and kept texts of that kind say too, is then ordinary text.
  */
 export async function kindred(

@@ -12,6 +12,7 @@ export const emso: Method = {
     select: "directions",
     scope: "mlp",
     groups: 8,
+    samples: 8,
     rounding: "4",
     lr: 1e-4,
     passes: 4,
