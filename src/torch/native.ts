@@ -66,6 +66,9 @@ function load(): Native {
   // Read by the thread pools when they start: fixed teams give equal sums, and equal patches, run after run.
   process.env["MKL_DYNAMIC"] ??= "FALSE";
   process.env["OMP_DYNAMIC"] ??= "FALSE";
+  // A thread that waits for its team spins this often before it sleeps (some .05 ms; by default it is 30 times that): where other
+  // processes want the cores, a spinning thread keeps them from the one it waits for.
+  if (process.env["OMP_WAIT_POLICY"] === undefined) process.env["GOMP_SPINCOUNT"] ??= "10000";
   try {
     const addon = createRequire(import.meta.url)(path) as Native;
     addon.onWarning((where, message) =>
