@@ -101,6 +101,34 @@ test("--select directions-gradient forgets, as factors of the rank asked for", a
   assert.ok(nllOf(result.after.forget) > nllOf(result.before.forget) + 0.2);
 });
 
+test("--precondition self writes elsewhere at the outputs, and is refused where no direction is", async () => {
+  await assert.rejects(
+    run({ method: "em", precondition: "self" }),
+    /--precondition: expected a --select that reads it, got --select dense/,
+  );
+  await assert.rejects(
+    run({ method: "ssd", retain: "self", precondition: "self" }),
+    /--precondition: expected an option of ssd/,
+  );
+  const blind = { optimiser: "subzero", rounding: "none" } as const;
+  await assert.rejects(
+    run({ ...blind, precondition: "self" }),
+    /--precondition self: expected an optimiser of gradients, got subzero/,
+  );
+  const given = { rank: 4, lr: 3e-3, samples: 0, rounding: "none", epochs: 2 } as const;
+  const phases = new Set<string>();
+  const noted: EraseHooks = { onEvent: (e) => e.type === "phase" && phases.add(e.name) };
+  const plain = await run(given, noted);
+  assert.ok(!phases.has("outputs"));
+  const own = await run({ ...given, precondition: "self" }, noted);
+  assert.ok(phases.has("outputs"));
+  const { before, after } = own.result;
+  assert.ok(nllOf(after.forget) > nllOf(before.forget));
+  assert.notDeepEqual(await weightsOf(plain.out), await weightsOf(own.out));
+  const again = await run({ ...given, precondition: "self" });
+  assert.deepEqual(await weightsOf(again.out), await weightsOf(own.out), "the seed's");
+});
+
 test("--samples gives directions more to be contrasted with, and is refused where nothing is", async () => {
   await assert.rejects(
     run({ method: "em", select: "magnitude", samples: 8 }),

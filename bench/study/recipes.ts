@@ -62,6 +62,7 @@ export const RECIPES: readonly Recipe[] = [
     flags: { method: "em", select: "directions", groups: 8, scope: "mlp", lr: 1e-4, passes: 4 },
   },
   { name: "emso+no-samples", flags: BARE },
+  { name: "emso+precondition", flags: { method: "emso", precondition: "self" } },
   {
     name: "emso+dense",
     flags: { method: "emso", select: "dense", scope: "linear", lr: 2e-5 },

@@ -29,6 +29,11 @@ const CONTRADICTIONS: readonly Contradiction[] = [
     wayOut: "leave out --project, or take --select dense",
   },
   {
+    holds: ({ optimiser, precondition }) => optimiser === "subzero" && precondition === "self",
+    says: "--precondition self: expected an optimiser of gradients, got subzero, which moves in directions of its own",
+    wayOut: "leave out --precondition or --optimiser",
+  },
+  {
     holds: ({ optimiser, project }) => optimiser === "subzero" && project === "self",
     says: "--project self: expected an optimiser of gradients, got subzero, which moves in directions of its own",
     wayOut: "leave out --project or --optimiser",

@@ -1,12 +1,14 @@
 /** @file Which writer a method's settings ask for, made at θ0: weights, factors, a mask, a prompt, or a rule on logits. */
 import { randomIntegers } from "../base/random.ts";
 import { prompted, type Architecture } from "../models/index.ts";
+import { disposeAll } from "../torch/index.ts";
 import { fineTune } from "./fine-tune.ts";
 import type { MethodSettings } from "./methods/index.ts";
+import { preconditioners } from "./precondition.ts";
 import { selfProjection } from "./projection.ts";
 import { selectorNamed, type SelectInput } from "./select/index.ts";
 import { decodingWriter } from "./writers/decoding.ts";
-import { factorsWriter } from "./writers/factors.ts";
+import { factorsWriter, type Directions } from "./writers/factors.ts";
 import { maskedWriter } from "./writers/masked.ts";
 import { promptWriter } from "./writers/prompt.ts";
 import type { Writer } from "./writers/types.ts";
@@ -34,7 +36,8 @@ async function toWeights(input: SelectInput, settings: MethodSettings): Promise<
   const { arch, params, weights, eligible, signal, onProgress } = input;
   const selector = selectorNamed(settings.select);
   if (selector.kind === "directions") {
-    return { arch, writer: factorsWriter(arch, params, await selector.select(input)) };
+    const writer = await toFactors(input, settings, await selector.select(input));
+    return { arch, writer, project: writer.project };
   }
   const selected = await selector.select(input);
   const onBlock = (done: number, total: number) => onProgress?.("projection", done, total);
@@ -52,6 +55,24 @@ async function toWeights(input: SelectInput, settings: MethodSettings): Promise<
     writer: weightsWriter(arch, params, eligible, selected, options),
     project: projection?.project,
   };
+}
+
+/** Takes ownership of the directions. */
+async function toFactors(
+  input: SelectInput,
+  { precondition }: MethodSettings,
+  directions: Directions,
+): Promise<Writer> {
+  const { arch, params } = input;
+  if (precondition === "none") return factorsWriter(arch, params, directions);
+  try {
+    const layers = arch.linears.filter((l) => directions.has(l.name));
+    const made = await preconditioners(input, layers);
+    return factorsWriter(arch, params, directions, { preconditioners: made });
+  } catch (error) {
+    disposeAll(directions);
+    throw error;
+  }
 }
 
 function toPrompt({ arch, params, seed }: SelectInput, { promptTokens }: MethodSettings): Made {

@@ -35,13 +35,14 @@ const READ_BY = {
   rounding: (s) => s.writes === "weights" && s.dial === "none",
   relearning: (s) => s.writes === "weights" && s.dial === "none",
   project: (s) => writesWeights(s),
+  precondition: (s) => s.writes === "weights" && s.dial === "none",
 } as const satisfies Record<string, (s: MethodSettings, own: MethodSettings) => boolean>;
 
 /** Those of them that most methods read: not named as a method's own. */
 const USUAL: readonly string[] = [
   ...["passes", "batch", "optimiser"],
   ...["select", "fraction", "per", "scope", "frozen", "rank", "groups", "samples", "project"],
-  ...["rounding", "relearning"],
+  ...["rounding", "relearning", "precondition"],
   ...["positions", "constraint"],
 ];
 
@@ -181,6 +182,7 @@ function refuseSelection(
     ...(kind === "directions" ? ["fraction", "per"] : ["rank"]),
     ...(name === "directions" ? [] : ["groups"]),
     ...(kind === "directions" || project === "self" ? [] : ["samples"]),
+    ...(kind === "directions" ? [] : ["precondition"]),
     ...(name === "dense" ? ["fraction", "per"] : []),
   ].find((key) => given.includes(key));
   if (idle === undefined) return;

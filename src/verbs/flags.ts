@@ -272,6 +272,11 @@ export const ERASE = {
     of: ["self", "none"],
     help: "moves steps away from the model's own text",
   },
+  precondition: {
+    kind: "choice",
+    of: ["self", "none"],
+    help: "shortens steps in directions where the model's own text feels a change of a layer's output",
+  },
   positions: {
     kind: "choice",
     of: ["all", "suffix", "span"],

@@ -30,6 +30,8 @@ export type MethodSettings = {
   /** How far each weight of the twin of every second step goes to recite some of the texts again; 0: it is taught none. */
   readonly relearning: number;
   readonly project: "self" | "none";
+  /** Whether steps in directions are shorter where own samples feel a change of a layer's output. */
+  readonly precondition: "self" | "none";
   readonly positions: Positions;
   readonly optimiser: OptimiserName;
   readonly lr: number;
@@ -83,6 +85,7 @@ export const COMMON = {
   rounding: "none",
   relearning: 0,
   project: "none",
+  precondition: "none",
   positions: "all",
   optimiser: "adamw",
   warmup: 4,

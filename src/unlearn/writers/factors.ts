@@ -38,11 +38,17 @@ export type FactorsWriter = Writer & {
   readonly factors: ReadonlyMap<string, Tensor>;
 };
 
-/** Takes ownership of the directions. */
+type Options = {
+  /** P (out, out) by layer: an optimiser is shown P g of a gradient g and its step s is taken as P s, that is, on C of B = P C. */
+  preconditioners?: ReadonlyMap<string, Tensor>;
+};
+
+/** Takes ownership of the directions and of what steps are preconditioned with. */
 export function factorsWriter(
   arch: Architecture,
   params: Parameters,
   directions: Directions,
+  { preconditioners = new Map() }: Options = {},
 ): FactorsWriter {
   const base = plainWeights(arch, params);
   const dtype = base.get(arch.head).dtype;
@@ -63,6 +69,10 @@ export function factorsWriter(
       return b === undefined ? y : add(y, linear(matmul(x, narrow.get(directions.get(name)!)!), b));
     },
   });
+  const through = (name: string, step: Tensor): Tensor => {
+    const p = preconditioners.get(name);
+    return p === undefined ? step : matmul(p, step); // (out, r)
+  };
   const total = layers.reduce((sum, l) => sum + l.inFeatures * l.outFeatures, 0);
   const rank = Math.max(...[...directions.values()].map((u) => u.shape[1]!));
   return {
@@ -76,7 +86,8 @@ export function factorsWriter(
     },
     beside,
     variables: factors,
-    gradient: (_, gradient) => toDType(gradient, "float32"),
+    gradient: (name, gradient) => through(name, toDType(gradient, "float32")),
+    project: preconditioners.size > 0 ? through : undefined,
     publish: () =>
       noGrad(() =>
         tidy(() => factors.forEach((b, name) => void copy_(detach(seen.get(name)!), b))),
@@ -96,6 +107,7 @@ export function factorsWriter(
         seen,
         [...narrow].filter(([u, n]) => u !== n).map(([, n]) => n),
         [...new Set(directions.values())],
+        preconditioners,
       ]);
     },
   };
