@@ -2,14 +2,7 @@
  * @file Gradients of a loss over the whole forget set at θ0, summed tensor by tensor. The batch shape is fixed (8 windows
  * padded to the longest): sums inside a matrix product round differently for another shape, and a mask must not.
  */
-import {
-  forwardBackward,
-  plainWeights,
-  breathe,
-  type Leaf,
-  type LossOf,
-  type Part,
-} from "../../models/index.ts";
+import { forwardBackward, plainWeights, breathe, type LossOf } from "../../models/index.ts";
 import {
   add_,
   detach,
@@ -24,6 +17,7 @@ import {
   type Tensor,
 } from "../../torch/index.ts";
 import { trainingBatch } from "../rows.ts";
+import { leavesByPart } from "../writers/leaves.ts";
 import type { SelectInput } from "./types.ts";
 
 export const SCORE_BATCH = 8;
@@ -60,13 +54,9 @@ export async function forgetGradients(
   const aliases = new Map(
     eligible.map(({ name }) => [name, tidy(() => keep(requiresGrad(detach(params.get(name)!))))]),
   );
-  const leaves = new Map<Part, Leaf[]>();
-  for (const { name, part } of eligible) {
-    leaves.set(part, [...(leaves.get(part) ?? []), { name, tensor: aliases.get(name)! }]);
-  }
   const trainable = {
     weights: plainWeights(arch, new Map([...params, ...aliases])),
-    leavesOf: (part: Part) => leaves.get(part) ?? [],
+    leavesOf: leavesByPart(eligible, aliases),
     trainedHead: aliases.has(arch.head) ? arch.head : undefined,
   };
   const counts = (m: number, i: number) => counted?.[m]?.[i] ?? true;
