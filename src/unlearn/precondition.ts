@@ -33,6 +33,7 @@ import { nll } from "./losses/index.ts";
 import { trainedTokens, trainingBatch } from "./rows.ts";
 import { addMoment_ } from "./select/subspace.ts";
 import type { SelectInput } from "./select/index.ts";
+import { leavesByPart } from "./writers/leaves.ts";
 
 type Moments = Pick<SelectInput, "arch" | "weights" | "ordinary" | "signal" | "onProgress">;
 
@@ -76,6 +77,7 @@ export async function addOutputMoments(
 ): Promise<void> {
   const texts = (await ordinary()).map(wholeWindow);
   const { dtype } = weights.get(arch.head);
+  const parts = layers.map(({ name, block }) => ({ name, part: block }));
   for (let from = 0; from < texts.length; from += BATCH) {
     const part = texts.slice(from, from + BATCH);
     tidy(() => {
@@ -86,11 +88,11 @@ export async function addOutputMoments(
       const shape = [part.length, batch.rows[0]!.length];
       const zero = (l: LinearSpec) => requiresGrad(zeros([...shape, l.outFeatures], { dtype }));
       const shifts = new Map(layers.map((l) => [l.name, zero(l)]));
-      const leavesOf = (place: unknown) =>
-        layers
-          .filter((l) => l.block === place)
-          .map(({ name }) => ({ name, tensor: shifts.get(name)! }));
-      const trainable = { weights: shifted(weights, shifts), leavesOf, trainedHead: undefined };
+      const trainable = {
+        weights: shifted(weights, shifts),
+        leavesOf: leavesByPart(parts, shifts),
+        trainedHead: undefined,
+      };
       const each = { ...rows, weights: rows.weights.map(() => 1) };
       forwardBackward(arch, trainable, batch, each, () => nll, {
         onGrad: (name, g) => noGrad(() => tidy(() => addMoment_(moments.get(name)!, flatRows(g)))),

@@ -27,6 +27,7 @@ import {
   copy_,
   type Tensor,
 } from "../../torch/index.ts";
+import { leavesByPart } from "./leaves.ts";
 import type { Writer } from "./types.ts";
 
 /** U (in, r) float32 of each linear layer that is written to; layers that share an input may share one tensor. */
@@ -54,11 +55,7 @@ export function factorsWriter(
   const dtype = base.get(arch.head).dtype;
   const layers = arch.linears.filter((l) => directions.has(l.name));
   const { factors, seen, narrow } = fromZero(layers, directions, dtype);
-  const leaves = arch.parts.blocks.map((_, block) =>
-    layers
-      .filter((l) => l.block === block)
-      .map((l) => ({ name: l.name, tensor: seen.get(l.name)! })),
-  );
+  const parts = layers.map(({ name, block }) => ({ name, part: block }));
   const lowest = Math.min(...layers.map((l) => l.block));
   const stem = lowest > 0 && layers.length > 0 ? stemOf(arch, base, lowest) : undefined;
   const beside = (weights: Weights): Weights => ({
@@ -81,7 +78,7 @@ export function factorsWriter(
     factors,
     trainable: {
       weights: { ...beside(base), stem },
-      leavesOf: (part) => (typeof part === "number" ? leaves[part]! : []),
+      leavesOf: leavesByPart(parts, seen),
       trainedHead: undefined,
     },
     beside,

@@ -3,9 +3,9 @@ import type { Leaf, Part } from "../../models/index.ts";
 import type { Tensor } from "../../torch/index.ts";
 import type { Eligible } from "../scope.ts";
 
-/** The tensor of each parameter, in the order given. */
+/** The tensor of each parameter or layer, in the order given. */
 export function leavesByPart(
-  written: readonly Eligible[],
+  written: readonly Pick<Eligible, "name" | "part">[],
   tensors: ReadonlyMap<string, Tensor>,
 ): (part: Part) => readonly Leaf[] {
   const leaves = new Map<Part, Leaf[]>();
