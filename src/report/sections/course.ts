@@ -60,7 +60,7 @@ export function courseSection(
     </p>`,
     epochs.length === 0
       ? undefined
-      : html`<div class="pair">${epochCharts(epochs, r, budget)}</div>`,
+      : html`<div class="pair">${CHARTS.map((c) => epochChart(c, epochs, { r, budget }))}</div>`,
     steps.length === 0
       ? undefined
       : normChart(
@@ -82,67 +82,81 @@ function summary(epochs: number, moves: string, backoffs: number): string {
 const measuredOn = (ended: boolean): string =>
   `Measured after every epoch, with the weights as they were in training${ended ? "; the numbers above are measured on what was written" : ""}.`;
 
-function epochCharts(
-  epochs: readonly Epoch[],
-  r: EraseResult | undefined,
-  budget: number | undefined,
-): Html[] {
-  const before = (set: "forget" | "heldout" | "unseen", metric: string) =>
-    r && valueOf(r.before, set, metric);
-  const start = before("heldout", "perplexity");
-  const unseen = before("unseen", "entropy");
-  const level = (name: string, value: number | undefined) =>
-    value === undefined ? undefined : { name, value };
-  const chart = (
-    metric: "memorization_accuracy" | "suffix_nll" | "entropy" | "perplexity",
-    key: string,
-    title: string,
-    aim: { name: string; value: number } | undefined,
-    format: (x: number) => string,
-  ): Html => {
-    const set = metric === "perplexity" ? "heldout" : "forget";
-    const begin = before(set, metric);
-    const points = [
-      ...(begin === undefined || epochs[0]!.epoch === 0 ? [] : [[0, begin] as const]),
-      ...epochs.map((e) => [e.epoch, e[metric]] as const),
-    ];
-    return course({
-      key,
-      title,
-      finding: `${format(points[0]![1])} → ${format(points.at(-1)![1])}${aim === undefined ? "" : `, ${aim.name} ${format(aim.value)}`}.`,
-      points,
-      colour: set,
-      level: aim,
-      format,
-      ...(metric === "perplexity" ? {} : { from: 0 }),
-      ...(metric === "memorization_accuracy" && { to: 1 }),
-    });
-  };
-  const short = (x: number): string => figure(x, 3);
-  return [
-    chart(
-      "memorization_accuracy",
-      "c-accuracy",
-      "Tokens predicted, forget set",
-      level("target", r?.target.memorization_accuracy),
-      (x) => percent(x, 0),
-    ),
-    chart(
-      "suffix_nll",
-      "c-nll",
-      "Surprise, forget set, nats",
-      level("target", r?.target.suffix_nll),
-      short,
-    ),
-    chart("entropy", "c-entropy", "Entropy, forget set, nats", level("never seen", unseen), short),
-    chart(
-      "perplexity",
-      "c-perplexity",
-      "Perplexity, general text",
-      start === undefined || budget === undefined ? undefined : level("budget", start * budget),
-      short,
-    ),
+/** What is known of the start, and what was asked for. */
+type Known = {
+  readonly r: EraseResult | undefined;
+  readonly budget: number | undefined;
+};
+
+type Chart = {
+  readonly metric: "memorization_accuracy" | "suffix_nll" | "entropy" | "perplexity";
+  readonly set: "forget" | "heldout";
+  readonly key: string;
+  readonly title: string;
+  readonly format: (x: number) => string;
+  /** The line that the curve is to be read against. */
+  readonly aim: { readonly name: string; readonly value: (known: Known) => number | undefined };
+  readonly ends: { readonly from?: number; readonly to?: number };
+};
+
+const short = (x: number): string => figure(x, 3);
+
+const CHARTS: readonly Chart[] = [
+  {
+    metric: "memorization_accuracy",
+    set: "forget",
+    key: "c-accuracy",
+    title: "Tokens predicted, forget set",
+    format: (x) => percent(x, 0),
+    aim: { name: "target", value: ({ r }) => r?.target.memorization_accuracy },
+    ends: { from: 0, to: 1 },
+  },
+  {
+    metric: "suffix_nll",
+    set: "forget",
+    key: "c-nll",
+    title: "Surprise, forget set, nats",
+    format: short,
+    aim: { name: "target", value: ({ r }) => r?.target.suffix_nll },
+    ends: { from: 0 },
+  },
+  {
+    metric: "entropy",
+    set: "forget",
+    key: "c-entropy",
+    title: "Entropy, forget set, nats",
+    format: short,
+    aim: { name: "never seen", value: ({ r }) => r && valueOf(r.before, "unseen", "entropy") },
+    ends: { from: 0 },
+  },
+  {
+    metric: "perplexity",
+    set: "heldout",
+    key: "c-perplexity",
+    title: "Perplexity, general text",
+    format: short,
+    aim: { name: "budget", value: budgetLine },
+    ends: {},
+  },
+];
+
+function budgetLine({ r, budget }: Known): number | undefined {
+  const start = r && valueOf(r.before, "heldout", "perplexity");
+  return start === undefined || budget === undefined ? undefined : start * budget;
+}
+
+function epochChart(chart: Chart, epochs: readonly Epoch[], known: Known): Html {
+  const { metric, set, key, title, format, aim, ends } = chart;
+  const begin = known.r && valueOf(known.r.before, set, metric);
+  const points = [
+    ...(begin === undefined || epochs[0]!.epoch === 0 ? [] : [[0, begin] as const]),
+    ...epochs.map((e) => [e.epoch, e[metric]] as const),
   ];
+  const value = aim.value(known);
+  const level = value === undefined ? undefined : { name: aim.name, value };
+  const against = level === undefined ? "" : `, ${level.name} ${format(level.value)}`;
+  const finding = `${format(points[0]![1])} → ${format(points.at(-1)![1])}${against}.`;
+  return course({ key, title, finding, points, colour: set, level, format, ...ends });
 }
 
 function normChart(steps: readonly Step[], slopes: boolean): Html {
