@@ -64,6 +64,10 @@ export const RECIPES: readonly Recipe[] = [
   { name: "emso+no-samples", flags: BARE },
   { name: "emso+precondition", flags: { method: "emso", precondition: "self" } },
   {
+    name: "emso+precondition+relearning",
+    flags: { method: "emso", precondition: "self", relearning: 5e-4 },
+  },
+  {
     name: "emso+dense",
     flags: { method: "emso", select: "dense", scope: "linear", lr: 2e-5 },
   },
