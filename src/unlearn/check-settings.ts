@@ -28,16 +28,11 @@ const CONTRADICTIONS: readonly Contradiction[] = [
     says: "--project self: expected a selector of weights, got directions, which are contrasted with the model's own text already",
     wayOut: "leave out --project, or take --select dense",
   },
-  {
-    holds: ({ optimiser, precondition }) => optimiser === "subzero" && precondition === "self",
-    says: "--precondition self: expected an optimiser of gradients, got subzero, which moves in directions of its own",
-    wayOut: "leave out --precondition or --optimiser",
-  },
-  {
-    holds: ({ optimiser, project }) => optimiser === "subzero" && project === "self",
-    says: "--project self: expected an optimiser of gradients, got subzero, which moves in directions of its own",
-    wayOut: "leave out --project or --optimiser",
-  },
+  ...(["precondition", "project"] as const).map((key) => ({
+    holds: (s: Chosen) => s.optimiser === "subzero" && s[key] === "self",
+    says: `--${key} self: expected an optimiser of gradients, got subzero, which moves in directions of its own`,
+    wayOut: `leave out --${key} or --optimiser`,
+  })),
   {
     holds: ({ optimiser, rounding, relearning }) =>
       optimiser === "subzero" && (rounding !== "none" || relearning > 0),

@@ -161,3 +161,27 @@ test("every layer that is asked for has one, symmetric; nothing else is left", a
   }
   disposeAll(made);
 });
+
+test("asked to stop between two layers it stops there, and nothing is left", async () => {
+  const { arch, weights } = model;
+  const layers = arch.linears.filter((l) => l.kind === "mlp");
+  const stop = new AbortController();
+  const live = memory().liveTensors;
+  const told: string[] = [];
+  const made = preconditioners(
+    {
+      arch,
+      weights,
+      ordinary: () => Promise.resolve(windows.map((w) => [...w.ids])),
+      signal: stop.signal,
+      onProgress: (name, done, total) => {
+        told.push(`${name} ${done}/${total}`);
+        setImmediate(() => setImmediate(() => stop.abort())); // behind the first layer
+      },
+    },
+    layers,
+  );
+  await assert.rejects(made, { name: "AbortError" });
+  assert.deepEqual(told, ["outputs 3/3"]);
+  assert.equal(memory().liveTensors, live);
+});

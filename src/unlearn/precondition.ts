@@ -56,14 +56,18 @@ export async function preconditioners(
   const moments = new Map(
     layers.map((l) => [l.name, tidy(() => keep(zeros([l.outFeatures, l.outFeatures])))]),
   );
+  const made = new Map<string, Tensor>();
   try {
     await addOutputMoments(input, layers, moments);
-    return new Map(
-      layers.map((l) => [
-        l.name,
-        noGrad(() => tidy(() => keep(inverseRoot(moments.get(l.name)!, DAMPING)))),
-      ]),
-    );
+    for (const { name } of layers) {
+      const root = () => tidy(() => keep(inverseRoot(moments.get(name)!, DAMPING)));
+      made.set(name, noGrad(root));
+      await breathe(input.signal); // a second or two each, for wide layers
+    }
+    return made;
+  } catch (error) {
+    disposeAll(made);
+    throw error;
   } finally {
     disposeAll(moments);
   }
