@@ -85,6 +85,22 @@ describe("on a tiny model", () => {
     contrastive_decoding: { ...near, lr: 1, rank: 8, tuneLr: 3e-3 },
     spul: { ...near, lr: 0.02, promptTokens: 8, retain: "self" },
   };
+  test("a text of two windows is erased when both are", async () => {
+    const result = await erase({
+      model: at("target"),
+      forget: files.forget,
+      heldout: files.held,
+      ...settings,
+      target: "ma=0.75,nll=1.5",
+      prefixTokens: 8,
+      suffixTokens: 8,
+      patchOut: at("patch-windows"),
+    });
+    assert.equal(result.status, "erased");
+    const { value } = result.after.forget!["max_memorization_accuracy"]!;
+    assert.ok(value <= 0.75, `${value} of one window is still right`);
+  });
+
   const SERVED: readonly string[] = ["spul", "dp_decoding", "contrastive_decoding"]; // weights untouched: measured further in served.test.ts
   for (const method of METHOD_NAMES) {
     test(`${method} forgets, writes a patch, and leaves no tensor behind`, async () => {

@@ -14,7 +14,7 @@ import {
   vectorNorm,
   type Tensor,
 } from "../../src/torch/index.ts";
-import { levelsOf, type Level } from "../../src/unlearn/level.ts";
+import { standingOf, type Standing } from "../../src/unlearn/level.ts";
 import type { Prepared } from "../../src/unlearn/prepare.ts";
 import type { Writer } from "../../src/unlearn/writers/types.ts";
 import { writePatch } from "../../src/verbs/erase-output.ts";
@@ -180,15 +180,11 @@ async function readSets(files: TargetFiles, spec: TargetSpec, model: Model): Pro
   };
 }
 
-async function oracleLevels(files: TargetFiles, { forget }: Sets): Promise<Level[]> {
+async function oracleLevels(files: TargetFiles, { forget }: Sets): Promise<Standing> {
   const oracle = await loadModel(files.oracle);
   try {
     const stats = await tokenStats(oracle.arch, oracle.weights, forget.windows, { spread: false });
-    return levelsOf(
-      stats,
-      forget.windows.map((w) => w.text),
-      forget.ids.length,
-    );
+    return standingOf(stats, forget.windows);
   } finally {
     oracle.dispose();
   }

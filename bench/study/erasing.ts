@@ -7,7 +7,7 @@ import type { Window } from "../../src/eval/index.ts";
 import { generate, plainWeights, type Model } from "../../src/models/index.ts";
 import { eraseLoop } from "../../src/unlearn/erase-loop.ts";
 import type { LoopEvent, Measure } from "../../src/unlearn/loop-types.ts";
-import { isDone, meanLevel, type Goal, type Level } from "../../src/unlearn/level.ts";
+import { isDone, type Goal, type Standing } from "../../src/unlearn/level.ts";
 import { measureTexts } from "../../src/unlearn/measure.ts";
 import type { MethodSettings } from "../../src/unlearn/methods/index.ts";
 import { prepare, type Prepared } from "../../src/unlearn/prepare.ts";
@@ -43,8 +43,8 @@ export type ErasingInput = {
   readonly original: Model;
   readonly forget: TextSet;
   readonly heldout: TextSet;
-  /** Levels of the forget set under the oracle, one a text. */
-  readonly oracle: readonly Level[];
+  /** Where the forget set stands under the oracle. */
+  readonly oracle: Standing;
   readonly flags: RecipeFlags;
   readonly factor: number;
   readonly seed: number;
@@ -66,9 +66,9 @@ export async function eraseEqually(input: ErasingInput): Promise<Erased> {
   const tokens = windows.map((w) => trainedTokens(w, settings.positions));
   const goal: Goal = {
     from: "reference",
-    perText: oracle.map(() => ({ accuracy: 1, nll: 0 })), // the mean alone decides
-    mean: meanLevel(oracle),
-    own: oracle,
+    perWindow: windows.map(() => ({ accuracy: 1, nll: 0 })), // the mean alone decides
+    mean: oracle.mean,
+    own: oracle.levels,
   };
   const prepared = await prepare({
     ...modelParts(model),
@@ -98,11 +98,11 @@ function watching(
   let there = false; // from then on the loop looks back, and nothing is waited for
   const gate = heldout.windows.slice(0, GATE);
   const measureOn = ({ arch, weights }: Served) =>
-    measureTexts(arch, weights, { windows: forget.windows, texts: forget.ids.length, gate });
+    measureTexts(arch, weights, { windows: forget.windows, gate });
   const measure = async () => {
     const now = await measureOn(servedBy(prepared));
     start ??= now;
-    there ||= isDone(now.levels, goal);
+    there ||= isDone(now, goal);
     if (there) return now;
     way.push(progressOf(now, start, goal));
     if (now.perplexity > COLLAPSED * start.perplexity) throw new Ended("collapsed");
@@ -155,7 +155,6 @@ async function loop(parts: LoopParts): Promise<Status> {
       arch: prepared.trained ?? prepared.arch,
       windows: forget.windows,
       tokens,
-      texts: forget.ids.length,
       threshold,
       goal,
       measure,
@@ -204,8 +203,8 @@ export function settingsFor({
 
 /** How much of the way in likelihood is done. */
 function progressOf(now: Measure, start: Measure, goal: Goal): number {
-  const from = meanLevel(start.levels).nll;
-  return (meanLevel(now.levels).nll - from) / (goal.mean.nll - from);
+  const from = start.mean.nll;
+  return (now.mean.nll - from) / (goal.mean.nll - from);
 }
 
 /** Where a method would end after `epochs` at the pace of the latter half of its way so far. */

@@ -2,7 +2,7 @@
 import { meanOf, summarise, tokenStats, type TokenStats } from "../../src/eval/index.ts";
 import { plainWeights, type Model, type Parameters } from "../../src/models/index.ts";
 import { disposeAll } from "../../src/torch/index.ts";
-import { levelsOf } from "../../src/unlearn/level.ts";
+import { standingOf } from "../../src/unlearn/level.ts";
 import { roundedParameters } from "../../src/unlearn/rounding.ts";
 import type { TextSet } from "../../src/verbs/sets.ts";
 import { divergence, type Served } from "./divergence.ts";
@@ -112,15 +112,10 @@ async function afterRounding(bits: 4 | 8, { arch }: Served, params: Parameters, 
 }
 
 export function knownFrom(stats: readonly TokenStats[], set: TextSet): Known {
-  const levels = levelsOf(
-    stats,
-    set.windows.map((w) => w.text),
-    set.ids.length,
-  );
+  const { levels, mean } = standingOf(stats, set.windows);
   const whole = stats.filter((s) => s.correct.every((c) => c === 1)).length;
   return {
-    accuracy: meanOf(levels.map((l) => l.accuracy)).value,
-    nll: meanOf(levels.map((l) => l.nll)).value,
+    ...mean,
     recited: whole / stats.length,
     worst: Math.max(...levels.map((l) => l.accuracy)),
   };

@@ -2,7 +2,7 @@
 import { shuffled } from "../../src/base/random.ts";
 import { tokenStats, type Window } from "../../src/eval/index.ts";
 import type { Architecture, Parameters } from "../../src/models/index.ts";
-import { levelsOf, meanLevel } from "../../src/unlearn/level.ts";
+import { standingOf } from "../../src/unlearn/level.ts";
 import { memorizeLoop } from "../../src/unlearn/memorize-loop.ts";
 
 const LEARNING = { until: 1, epochs: 20, lr: 5e-5, batch: 8, mix: 0, repeats: 1 };
@@ -29,7 +29,7 @@ export async function relearned(
   const { writer, epochs } = await memorizeLoop(arch, params, taught, [], { ...LEARNING, seed });
   try {
     const stats = await tokenStats(arch, writer.trainable.weights, rest, { spread: false });
-    const { accuracy, nll } = meanLevel(levelsOf(stats, [...rest.keys()], rest.length));
+    const { accuracy, nll } = standingOf(stats, rest).mean;
     const recited = stats.filter((s) => s.correct.every((c) => c === 1)).length / rest.length;
     return { taught: taught.length, epochs, accuracy, nll, recited };
   } finally {

@@ -4,7 +4,7 @@ import { before, test } from "node:test";
 import { tokenStats } from "../../src/eval/index.ts";
 import { loadModel } from "../../src/models/index.ts";
 import { memory, tensor, tidy } from "../../src/torch/index.ts";
-import { levelsOf, meanLevel } from "../../src/unlearn/level.ts";
+import { standingOf } from "../../src/unlearn/level.ts";
 import { rounded } from "../../src/unlearn/rounding.ts";
 import { METHOD_NAMES } from "../../src/verbs/flags.ts";
 import { HELDOUT_CUT, readSet } from "../../src/verbs/sets.ts";
@@ -142,13 +142,13 @@ test("divergence is nothing from a model to itself and more on the texts that an
 test("erasing ends at the first point where the set is known no better than by the oracle", async () => {
   await withModels(async ({ model, oracle, sets }) => {
     const stats = await tokenStats(oracle.arch, oracle.weights, sets.forget.windows);
-    const levels = levelsOf(stats, [0, 1, 2, 3], 4);
+    const oracleStanding = standingOf(stats, sets.forget.windows);
     const given = {
       model,
       original: oracle,
       forget: sets.forget,
       heldout: sets.heldout,
-      oracle: levels,
+      oracle: oracleStanding,
       factor: 1,
       seed: 0,
       say: () => undefined,
@@ -163,7 +163,7 @@ test("erasing ends at the first point where the set is known no better than by t
     );
     erased.prepared.dispose();
     assert.equal(erased.status, "reached");
-    const mean = meanLevel(levels);
+    const { mean } = oracleStanding;
     assert.ok(figures.forget.accuracy <= mean.accuracy, `${figures.forget.accuracy}`);
     assert.ok(figures.forget.nll >= mean.nll - 1e-6, `${figures.forget.nll} < ${mean.nll}`);
     const before = erased.course.at(-2);

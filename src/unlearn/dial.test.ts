@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { assertClose } from "../../tests/close.ts";
 import { temporary, tinyModel } from "../../tests/tiny.ts";
+import { wholeWindow } from "../eval/index.ts";
 import { loadModel, type Model } from "../models/index.ts";
 import { copy_, memory, mulScalar, noGrad, tidy } from "../torch/index.ts";
 import { checkpointTo, resumeFrom } from "./checkpoint.ts";
@@ -40,17 +41,16 @@ function fake(given: Partial<LoopInput> & { nll: number; budget: number }) {
   };
   const measure = (): Promise<Measure> => {
     const s = strength();
-    const levels = [{ accuracy: 0, nll: s }];
-    return Promise.resolve({ levels, perplexity: 1 + s * s, recited: 0, entropy: 0 });
+    const mean = { accuracy: 0, nll: s };
+    return Promise.resolve({ levels: [mean], mean, perplexity: 1 + s * s, recited: 0, entropy: 0 });
   };
   const adam = optimiser();
   const input: LoopInput = {
     arch,
     writer,
     optimiser: adam,
-    windows: [],
+    windows: [wholeWindow([1, 2], 0)],
     tokens: [],
-    texts: 1,
     lossOf: () => assert.fail("a dial does not train"),
     dial,
     goal: givenGoal({ accuracy: 1, nll: given.nll }, 1),

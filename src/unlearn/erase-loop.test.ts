@@ -11,6 +11,7 @@ const KNOWN = { accuracy: 1, nll: 0.1 };
 const FORGOTTEN = { accuracy: 0.2, nll: 4 };
 const measured = (level: typeof KNOWN): Measure => ({
   levels: [level],
+  mean: level,
   perplexity: 10,
   recited: level === KNOWN ? 1 : 0,
   entropy: 1,
@@ -29,7 +30,6 @@ async function loopWith(stepper: Stepper, measure: () => Measure) {
     stepper,
     windows: [wholeWindow([1, 2, 3, 4], 0)],
     tokens: [[1, 2, 3]],
-    texts: 1,
     lossOf: () => () => undefined as never,
     goal: givenGoal({ accuracy: 0.5, nll: 2 }, 1),
     measure: () => Promise.resolve(measure()),

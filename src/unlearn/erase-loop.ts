@@ -5,8 +5,8 @@
 import {
   above,
   isDone,
-  meanLevel,
   mostMemorised,
+  textsAbove,
   waiting,
   type Goal,
   type Level,
@@ -35,7 +35,7 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
     backoffs: state.backoffs,
     reachedAt: state.reachedAt,
   });
-  if (isDone(before.levels, goal)) return outcome("nothing_to_erase", before);
+  if (isDone(before, goal)) return outcome("nothing_to_erase", before);
 
   const walk = walkOf(input, state);
   let inside: Snapshot = input.checkpointing?.inside ?? walk.snapshot(); // last measured point inside the budget
@@ -43,7 +43,7 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
     while (state.epoch < epochs) {
       if (state.next === 0) state.epoch++;
       const now = (await diverges(() => walk.advance(inside))) ? undefined : await input.measure();
-      if (now !== undefined) onEvent?.(epochEvent(state, now, goal));
+      if (now !== undefined) onEvent?.(epochEvent(state, now, input));
       state.next = 0;
       if (now === undefined || !(now.perplexity <= budget * before.perplexity)) {
         walk.restore(inside);
@@ -60,7 +60,7 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
         continue;
       }
       noteReached(state, now.levels, goal);
-      if (isDone(now.levels, goal)) {
+      if (isDone(now, goal)) {
         return outcome("erased", await firstAtGoal(input, walk, state, inside, now));
       }
       const { active, targets } = waiting(now.levels, goal);
@@ -75,8 +75,7 @@ export async function eraseLoop(input: LoopInput): Promise<LoopOutcome> {
       inside = walk.snapshot();
     }
     const forgot =
-      meanLevel(state.last.levels).nll > meanLevel(before.levels).nll * 1.01 ||
-      state.last.recited < before.recited;
+      state.last.mean.nll > before.mean.nll * 1.01 || state.last.recited < before.recited;
     return outcome(forgot ? "incomplete" : "refused", state.last);
   } finally {
     dropSnapshot(inside);
@@ -94,10 +93,10 @@ async function diverges(advance: () => Promise<void>): Promise<boolean> {
   }
 }
 
-/** Share of the target's nll: a text past the first that rises by less than the second in an epoch hardly moves. */
+/** Share of the target's nll: a window past the first that rises by less than the second in an epoch hardly moves. */
 const [HALFWAY, STALL] = [0.5, 0.05];
 
-/** Where a text is still known too well, and will be: its nll is as it should be already, or no longer gets there. */
+/** Where a window is still known too well, and will be: its nll is as it should be already, or no longer gets there. */
 function stalls(before: Level, now: Level, target: Level): keyof Pressure | undefined {
   if (now.nll >= target.nll) return "accuracy";
   const hangs = now.nll >= HALFWAY * target.nll && now.nll - before.nll < STALL * target.nll;
@@ -140,7 +139,7 @@ async function firstAtGoal(
       walk.restore(inside, end, t);
       const measure = await input.measure();
       if (
-        isDone(measure.levels, input.goal) &&
+        isDone(measure, input.goal) &&
         measure.perplexity <= input.budget * state.before.perplexity
       ) {
         best = { t, measure };
@@ -164,13 +163,13 @@ function noteReached(state: LoopState, levels: readonly Level[], goal: Goal): vo
   });
 }
 
-function epochEvent(state: LoopState, now: Measure, goal: Goal): LoopEvent {
-  const { accuracy, nll } = meanLevel(now.levels);
+function epochEvent(state: LoopState, now: Measure, { goal, windows }: LoopInput): LoopEvent {
+  const { accuracy, nll } = now.mean;
   return {
     type: "epoch",
     epoch: state.epoch,
     step: state.step,
-    active: above(now.levels, goal).length,
+    active: textsAbove(now.levels, goal, windows).size,
     memorization_accuracy: accuracy,
     suffix_nll: nll,
     entropy: now.entropy,

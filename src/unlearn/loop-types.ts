@@ -2,15 +2,15 @@
 import type { Window } from "../eval/index.ts";
 import type { Architecture, LossOf } from "../models/index.ts";
 import type { Companions } from "./companions.ts";
-import type { Goal, Level } from "./level.ts";
+import type { Goal, Standing } from "./level.ts";
 import type { Pressure } from "./losses/index.ts";
 import type { Optimiser } from "./optimiser.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { Stepper } from "./step.ts";
 import type { Writer } from "./writers/types.ts";
 
-/** What one measurement says: levels per text, held-out perplexity, texts recited, mean entropy. */
-export type Measure = { levels: Level[]; perplexity: number; recited: number; entropy: number };
+/** What one measurement says: where the set stands, held-out perplexity, texts recited, mean entropy. */
+export type Measure = Standing & { perplexity: number; recited: number; entropy: number };
 
 /** The loop's place: everything but tensors. `next` is the batch of the epoch that comes next, 0 between epochs. */
 export type LoopState = {
@@ -24,7 +24,9 @@ export type LoopState = {
   /** λ of a constraint; 0 without one. */
   dual: number;
   backoffs: number;
+  /** The windows that the next epoch trains on. */
   active: number[];
+  /** One per window, as are pressures. */
   reachedAt: (number | null)[];
   pressure: Pressure[];
   before: Measure;
@@ -97,6 +99,7 @@ export type LoopEvent =
       type: "epoch";
       epoch: number;
       step: number;
+      /** Texts above their target. */
       active: number;
       memorization_accuracy: number;
       suffix_nll: number;
@@ -118,7 +121,6 @@ export type LoopInput = {
   begin?: ((epoch: number) => void) | undefined;
   windows: readonly Window[];
   tokens: readonly (readonly number[])[];
-  texts: number;
   lossOf: (
     members: readonly number[],
     targets: readonly number[],
@@ -157,6 +159,6 @@ export type LoopOutcome = {
   epochs: number;
   steps: number;
   backoffs: number;
-  /** Step after which each text was first measured at its target; null when it never was. */
+  /** Step after which each window was last found to have come to its target; null where it is above it. */
   reachedAt: (number | null)[];
 };

@@ -24,10 +24,10 @@ const near = (a: number, b: number, within = 1e-9) =>
 const goal = (nll: number[], own = true): Goal => {
   const levels = nll.map((x) => ({ accuracy: 0.4, nll: x }));
   const mean = { accuracy: 0.4, nll: nll.reduce((a, b) => a + b, 0) / nll.length };
-  return { from: "given", perText: levels, mean, ...(own && { own: levels }) };
+  return { from: "given", perWindow: levels, mean, ...(own && { own: levels }) };
 };
 
-test("a text's targets reach 1.05 of its own nll, and never less than the natural level", () => {
+test("a window's targets reach 1.05 of its own nll, and never less than the natural level", () => {
   const tokens = [
     [1, 2, 3],
     [1, 2, 3],
@@ -35,13 +35,13 @@ test("a text's targets reach 1.05 of its own nll, and never less than the natura
   ];
   const levels = [
     [level(-9), level(-1), level(-2)], // the prefix does not count
-    [level(-9), level(-3), level(-2)], // a second window of the same text: natural nll 2
+    [level(-9), level(-3), level(-2)], // a second window of the same text
     [level(-4), level(-4)],
   ];
   const windows = [window(0), window(0), window(1)];
-  const s = sharpenings(levels, windows, tokens, goal([3, 2]));
-  near(s[0]!, 1.575); // 1.05 · 3 / 2
-  near(s[1]!, 1.575);
+  const s = sharpenings(levels, windows, tokens, goal([3, 4, 2]));
+  near(s[0]!, 2.1); // 1.05 · 3 / 1.5
+  near(s[1]!, 1.68); // 1.05 · 4 / 2.5
   assert.equal(s[2], 1); // 1.05 · 2 < 4: known less than wanted already
   // one for all where no text has a level of its own: 1.05 · 4 / 3, 4 the wanted mean, 3 the natural one
   for (const one of sharpenings(levels, windows, tokens, goal([4, 4], false))) near(one, 1.4);

@@ -30,7 +30,7 @@ import {
   tidy,
   type Tensor,
 } from "../torch/index.ts";
-import type { Goal } from "./level.ts";
+import { meanLevel, ofTexts, type Goal } from "./level.ts";
 import { temperatures } from "./temperature.ts";
 import type { NaturalRow } from "./losses/index.ts";
 
@@ -152,9 +152,9 @@ function lastRows(
 const clampLog = (logp: Tensor): Tensor => clamp(logp, { min: -1e30 });
 
 /**
- * The exponent s of π = p_c(y)^s for each window: the target's nll over the scored tokens of a text is s times that of p_c. It
- * reaches the text's own level where the goal knows it, else one s for all brings their mean to the goal's. At least 1: nothing
- * is asked to be known better than by the natural level.
+ * The exponent s of π = p_c(y)^s for each window: the target's nll over its scored tokens is s times that of p_c. It reaches the
+ * window's own level where the goal knows it, else one s for all brings their mean to the goal's. At least 1: nothing is asked to
+ * be known better than by the natural level.
  */
 export function sharpenings(
   levels: readonly (readonly NaturalLevel[])[],
@@ -162,23 +162,18 @@ export function sharpenings(
   tokens: readonly (readonly number[])[],
   goal: Goal,
 ): number[] {
-  const nll = goal.perText.map(() => ({ sum: 0, n: 0 }));
-  windows.forEach((window, i) => {
+  const natural = windows.map((window, i) => {
     const scored = new Set(window.scored);
     const any = tokens[i]!.some((t) => scored.has(t));
-    levels[i]!.forEach((level, k) => {
-      if (any && !scored.has(tokens[i]![k]!)) return;
-      nll[window.text]!.sum -= level.logProbability;
-      nll[window.text]!.n++;
-    });
+    const seen = levels[i]!.filter((_, k) => !any || scored.has(tokens[i]![k]!));
+    const sum = seen.reduce((nll, level) => nll - level.logProbability, 0);
+    return { accuracy: 0, nll: sum / Math.max(seen.length, 1) };
   });
-  const natural = nll.map(({ sum, n }) => sum / Math.max(n, 1));
-  const mean = natural.reduce((a, b) => a + b, 0) / natural.length;
-  const ofText = natural.map((own, text) => {
-    const s = goal.own === undefined ? goal.mean.nll / mean : goal.own[text]!.nll / own;
+  const mean = meanLevel(ofTexts(natural, windows)).nll;
+  return natural.map(({ nll }, i) => {
+    const s = goal.own === undefined ? goal.mean.nll / mean : goal.own[i]!.nll / nll;
     return Math.min(Math.max(BEYOND * s, 1), MAX_SHARPENING);
   });
-  return windows.map((w) => ofText[w.text]!);
 }
 
 /**

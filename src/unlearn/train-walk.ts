@@ -1,4 +1,4 @@
-/** @file An epoch of training: the windows of the texts still above their target, batch by batch, with a checkpoint on the way. */
+/** @file An epoch of training: the windows still above their target, batch by batch, with a checkpoint on the way. */
 import { meanOf } from "../eval/index.ts";
 import { breathe } from "../models/index.ts";
 import { tidy } from "../torch/index.ts";
@@ -53,9 +53,7 @@ function beginAt({ writer, begin }: LoopInput, { epoch, next }: LoopState, insid
 function epochOf(input: LoopInput, { active, epoch }: LoopState) {
   const { windows, batch, passes, seed } = input;
   const full = Math.min(batch, windows.length);
-  const late = new Set(active);
-  const members = windows.flatMap((w, i) => (late.has(w.text) ? [i] : []));
-  return { batches: batchesOf(members, { batch, passes, full, seed, epoch }), full };
+  return { batches: batchesOf(active, { batch, passes, full, seed, epoch }), full };
 }
 
 /** `share`: of a full batch. */
@@ -85,7 +83,7 @@ function takeStep(
     );
     const { sequence, rows } = training;
     const first = sequence.slice(0, own);
-    const pressure = first.map((b) => state.pressure[windows[chosen[b]!]!.text]!);
+    const pressure = first.map((b) => state.pressure[chosen[b]!]!);
     const erasing = lossOf(chosen, rows.targets.slice(0, own), first, pressure);
     const loss = joining?.lossOf({ erasing, own, targets: rows.targets, sequence }) ?? erasing;
     return { ...stepper(training, loss, { lr, step: state.step, members: chosen }), own };

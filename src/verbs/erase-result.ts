@@ -1,7 +1,7 @@
 /** @file The result document of an erasure. */
 import type { EraseResult } from "../eval/index.ts";
 import type { LoopOutcome } from "../unlearn/loop-types.ts";
-import { above, overForgotten, type Goal } from "../unlearn/level.ts";
+import { overForgotten, textsAbove, type Goal } from "../unlearn/level.ts";
 import type { MethodSettings } from "../unlearn/methods/index.ts";
 import type { Prepared } from "../unlearn/prepare.ts";
 import { evaluateDocument } from "./erase-sets.ts";
@@ -35,8 +35,9 @@ export function resultOf({
   previous,
   started,
 }: ResultInput): EraseResult {
-  const levels = outcome.after.levels;
-  const waiting = above(levels, goal).length;
+  const { levels } = outcome.after;
+  const { windows, ids, skipped } = sets.forget;
+  const waiting = textsAbove(levels, goal, windows).size;
   const { selected, total, rank, metric = settings.select } = prepared.writer.selection;
   const recited = after.forget!.rows.filter((r) => r?.["exact_match"] === 1).length;
   return {
@@ -51,13 +52,13 @@ export function resultOf({
     before: evaluateDocument(before),
     after: evaluateDocument(after),
     texts: {
-      total: levels.length + sets.forget.skipped.length,
-      erased: levels.length - waiting,
+      total: ids.length + skipped.length,
+      erased: ids.length - waiting,
       incomplete: waiting,
-      skipped: sets.forget.skipped.length,
+      skipped: skipped.length,
       recited,
     },
-    over_forgotten: overForgotten(levels, goal),
+    over_forgotten: overForgotten(levels, goal, windows),
     selection: { metric, fraction: selected / total, rank, selected, total },
     patch: outputs.patch,
     out: outputs.out,

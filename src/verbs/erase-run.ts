@@ -37,16 +37,14 @@ export async function runLoop(
   const { signal, onEvent } = hooks;
   const gate = sets.heldout?.windows ?? (await sampledWindows(job));
   const { windows } = sets.forget;
-  const texts = sets.forget.ids.length;
   const measureOn = (arch: Architecture, w: Weights) =>
-    measureTexts(arch, w, { windows, texts, gate, signal });
+    measureTexts(arch, w, { windows, gate, signal });
   const { lr, warmup, epochs, passes, batch, threshold } = settings;
   return eraseLoop({
     ...prepared,
     arch: trained ?? arch,
     windows,
     tokens,
-    texts,
     threshold,
     goal,
     measure: () => measureOn(arch, writer.trainable.weights),

@@ -5,11 +5,12 @@ import { loadModel, type Model } from "../models/index.ts";
 import {
   givenGoal,
   levelErrors,
-  levelsOf,
   ownGoal,
+  standingOf,
   unseenGoal,
   type Goal,
   type Level,
+  type Standing,
 } from "../unlearn/level.ts";
 import type { NaturalOf } from "../unlearn/natural.ts";
 import type { TextSet } from "./sets.ts";
@@ -35,19 +36,19 @@ export async function goalOf(input: Inputs): Promise<Goal> {
       return ownGoalOf("reference", await referenceStats(reference, forget, model, signal), forget);
     case "unseen":
       if (unseen === undefined) throw missing("unseen", "--unseen FILE");
-      return unseenGoal(await present(model, unseen, signal), forget.ids.length);
+      return unseenGoal(await present(model, unseen, signal), forget.windows.length);
     case "natural":
       return ownGoalOf("natural", await naturalStats(forget, levelsAt), forget);
     default:
-      return givenGoal(parseLevel(name), forget.ids.length);
+      return givenGoal(parseLevel(name), forget.windows.length);
   }
 }
 
-function ownGoalOf(from: "reference" | "natural", stats: TokenStats[], forget: TextSet): Goal {
-  const textOf = forget.windows.map((w) => w.text);
-  const texts = forget.ids.length;
-  return ownGoal(from, levelsOf(stats, textOf, texts), levelErrors(stats, textOf, texts));
-}
+const ownGoalOf = (
+  from: "reference" | "natural",
+  stats: TokenStats[],
+  { windows }: TextSet,
+): Goal => ownGoal(from, standingOf(stats, windows), levelErrors(stats));
 
 const missing = (name: string, flag: string) =>
   inputError(`--target ${name}: expected ${flag}, got none`, {
@@ -93,13 +94,9 @@ async function present(
   model: Model,
   set: TextSet,
   signal: AbortSignal | undefined,
-): Promise<Level[]> {
+): Promise<Standing> {
   const stats = await tokenStats(model.arch, model.weights, set.windows, { spread: false, signal });
-  return levelsOf(
-    stats,
-    set.windows.map((w) => w.text),
-    set.ids.length,
-  );
+  return standingOf(stats, set.windows);
 }
 
 async function naturalStats(forget: TextSet, levelsAt: NaturalOf): Promise<TokenStats[]> {

@@ -1,6 +1,7 @@
 /** @file What a command may write into its run directory, without knowing how runs are kept. */
 import type { RunDirectory, TextLine } from "../run/index.ts";
-import { isAt } from "../unlearn/level.ts";
+import type { Window } from "../eval/index.ts";
+import { ofTexts, textsAbove } from "../unlearn/level.ts";
 import type { RunFiles } from "./erase-types.ts";
 
 export function runFiles(run: RunDirectory): RunFiles {
@@ -9,6 +10,10 @@ export function runFiles(run: RunDirectory): RunFiles {
     checkpoint: run.file("checkpoint/state.safetensors"),
     patch: (kind) => run.file(kind === "factors" ? "patch" : "patch.safetensors"),
     async saveTexts(sets, before, after, goal, outcome, includeText) {
+      const { windows } = sets.forget;
+      const late = textsAbove(outcome.after.levels, goal, windows);
+      const targets = ofTexts(goal.perWindow, windows);
+      const steps = stepsOf(outcome.reachedAt, windows);
       const lines = (["forget", "kept", "unseen"] as const).flatMap((name) => {
         const set = sets[name];
         if (set === undefined) return [];
@@ -20,17 +25,12 @@ export function runFiles(run: RunDirectory): RunFiles {
           ...(after[name]?.rows[i] && { after: after[name].rows[i] }),
           ...(name === "forget" && {
             target: {
-              memorization_accuracy: goal.perText[i]!.accuracy,
-              suffix_nll: goal.perText[i]!.nll,
+              memorization_accuracy: targets[i]!.accuracy,
+              suffix_nll: targets[i]!.nll,
             },
-            step: outcome.reachedAt[i] ?? null,
+            step: steps[i]!,
           }),
-          status:
-            name !== "forget"
-              ? "measured"
-              : isAt(outcome.after.levels[i]!, goal.perText[i]!)
-                ? "erased"
-                : "incomplete",
+          status: name !== "forget" ? "measured" : late.has(i) ? "incomplete" : "erased",
           ...(includeText && { text: set.contents[i]! }),
         }));
         const skipped = set.skipped.map((id): TextLine => ({
@@ -44,4 +44,18 @@ export function runFiles(run: RunDirectory): RunFiles {
       await run.saveTexts(lines);
     },
   };
+}
+
+/** The step at which the last window of each text came to its target; null where one has not. */
+function stepsOf(
+  reachedAt: readonly (number | null)[],
+  windows: readonly Window[],
+): (number | null)[] {
+  const steps: (number | null)[] = [];
+  windows.forEach(({ text }, i) => {
+    const [own, others] = [reachedAt[i] ?? null, steps[text]];
+    if (others === undefined) steps[text] = own;
+    else steps[text] = own === null || others === null ? null : Math.max(own, others);
+  });
+  return steps;
 }
