@@ -19,8 +19,22 @@ test("fewer than 8 tokens give no window", () => {
 });
 
 test("the last window keeps a whole prefix and scores what is left", () => {
-  const last = cut(23).at(-1)!;
-  assert.deepEqual([last.ids[0], last.suffixStart, last.scored.length], [110, 10, 3]);
+  const last = cut(25).at(-1)!;
+  assert.deepEqual([last.ids[0], last.suffixStart, last.scored.length], [110, 10, 5]);
+});
+
+test("no window of less than half a suffix: a single token says nothing of reciting", () => {
+  for (const [length, scored] of [
+    [20, [10]],
+    [21, [6, 5]],
+    [24, [7, 7]],
+    [25, [10, 5]],
+    [34, [10, 7, 7]],
+    [100, [10, 10, 10, 10, 10, 10, 10, 10, 10]],
+  ] as const) {
+    const lengths = cut(length).map((w) => w.scored.length);
+    assert.deepEqual(lengths, scored, `${length} tokens`);
+  }
 });
 
 test("BOS stands in front, outside the prefix, and is never scored", () => {

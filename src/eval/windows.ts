@@ -1,6 +1,7 @@
 /**
  * @file Cuts a tokenised text into windows of a prefix that is given and a suffix that is scored (SPEC.md section 2): every
- * token behind the first P is a suffix token of exactly one window.
+ * token behind the first P is a suffix token of exactly one window. Where less than half a suffix would be left at the end, the
+ * last two windows share: of a token or two nearly every text would be recited.
  */
 import type { Span } from "../io/index.ts";
 
@@ -80,8 +81,13 @@ function cuts(
   }
   if (length < prefix + suffix) return [[0, Math.floor(length / 2), length]];
   const list: [number, number, number][] = [];
-  for (let split = prefix; split < length; split += suffix) {
-    list.push([split - prefix, split, Math.min(length, split + suffix)]);
+  let split = prefix;
+  while (split < length) {
+    const left = length - split;
+    const shared = left > suffix && left < 1.5 * suffix;
+    const end = Math.min(length, split + (shared ? Math.ceil(left / 2) : suffix));
+    list.push([split - prefix, split, end]);
+    split = end;
   }
   return list;
 }
