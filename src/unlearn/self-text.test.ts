@@ -28,12 +28,21 @@ test("kindred: each text lends two tokens that stand side by side in it, from al
   const sample = (each: number, seed = 3, onRows?: (done: number, total: number) => void) =>
     kindred(model.arch, model.weights, windows, { each, length: 24, seed, onRows });
   const told: string[] = [];
+  const one = new Set((await sample(1)).map((row) => row.slice(0, 2).join(" ")));
+  const lent = new Set(
+    windows
+      .filter((w) => [...one].some((two) => runsOf(w.ids, 2).includes(two)))
+      .map((w) => w.text),
+  );
+  assert.equal(lent.size, 5, "one sample a text: each text has one");
   const rows = await sample(14, 3, (done, total) => told.push(`${done}/${total}`));
   assert.deepEqual(told, ["64/70", "70/70"]);
   assert.equal(rows.length, 70, "14 a text, over a batch of prompts; noise recites nothing");
   const places = rows.map((row, i) => {
     assert.equal(row.length, 24);
-    return runsOf(windows[i % windows.length]!.ids, 2).indexOf(row.slice(0, 2).join(" "));
+    const own = windows.filter((w) => w.text === i % 5);
+    const { ids } = own[Math.floor(i / 5) % own.length]!;
+    return runsOf(ids, 2).indexOf(row.slice(0, 2).join(" "));
   });
   assert.ok(places.every((at) => at >= 0));
   assert.ok(new Set(places).size > 10, "not their beginnings alone");
@@ -65,4 +74,9 @@ test("samples that share eight tokens in a row with a text are dropped, seven ar
     left,
     rows.filter((r) => r !== third),
   );
+  await assert.rejects(selfTexts(arch, weights, { ...how, avoid: rows }), {
+    message:
+      /^own samples: expected text that is not of the set, got 6 samples that all share 8 tokens/,
+    exitCode: 2,
+  });
 });

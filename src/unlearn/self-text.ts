@@ -2,6 +2,7 @@
  * @file Ordinary text without any data: θ0's own samples at temperature 1. Those that share an 8-token run with the forget set
  * are dropped.
  */
+import { inputError } from "../base/errors.ts";
 import { randomIntegers } from "../base/random.ts";
 import type { Window } from "../eval/windows.ts";
 import { generate, type Architecture, type Weights } from "../models/index.ts";
@@ -33,16 +34,21 @@ type SelfOptions = Where & {
 
 /**
  * Up to `count` rows of `length` tokens, half from BOS (or the first token a text could have), half from a random first token; fewer
- * only when samples had to be dropped.
+ * only when samples had to be dropped. An error where none is left: the model says nothing but the set.
  */
-export function selfTexts(
+export async function selfTexts(
   arch: Architecture,
   w: Weights,
   { count = SELF_TEXTS, start, vocab, avoid, ...where }: SelfOptions,
 ): Promise<number[][]> {
   const random = randomIntegers(`self-text ${where.seed}`, vocab, count);
   const firsts = random.map((id, i) => [i % 2 === 0 ? start : id]);
-  return sampled(arch, w, firsts, runsIn(avoid), where);
+  const rows = await sampled(arch, w, firsts, runsIn(avoid), where);
+  if (rows.length > 0) return rows;
+  throw inputError(
+    `own samples: expected text that is not of the set, got ${count} samples that all share ${RUN} tokens in a row with it`,
+    { wayOut: "give ordinary text in their place (--heldout, --retain FILE), or another --seed" },
+  );
 }
 
 type KindredOptions = Where & {
@@ -51,7 +57,8 @@ type KindredOptions = Where & {
 };
 
 /**
- * Up to `each` rows a text, of its kind: what θ0 makes of two tokens from somewhere in it, the texts in turn; 512 in all at most.
+ * Up to `each` rows a text, of its kind: what θ0 makes of two tokens from somewhere in it, the texts in turn and each one's windows
+ * in turn; 512 in all at most.
  * What only the kind says, and kept texts of that kind say too, is then ordinary text.
  */
 export async function kindred(
@@ -61,10 +68,12 @@ export async function kindred(
   { each, onRows, ...where }: KindredOptions,
 ): Promise<number[][]> {
   if (each === 0) return []; // most methods: the texts' runs need not be listed
-  const count = Math.min(MOST, each * new Set(windows.map((w) => w.text)).size);
+  const texts = windowsByText(windows);
+  const count = Math.min(MOST, each * texts.length);
   const random = randomIntegers(`kindred ${where.seed}`, 2 ** 31, count);
   const firsts = random.map((n, i) => {
-    const { ids } = windows[i % windows.length]!;
+    const own = texts[i % texts.length]!;
+    const { ids } = own[Math.floor(i / texts.length) % own.length]!;
     const at = n % Math.max(1, ids.length - BEGUN + 1);
     return ids.slice(at, at + BEGUN);
   });
@@ -76,6 +85,12 @@ export async function kindred(
     onRows?.(Math.min(at + BATCH, count), count);
   }
   return rows;
+}
+
+function windowsByText(windows: readonly Window[]): Window[][] {
+  const texts = new Map<number, Window[]>();
+  for (const w of windows) texts.set(w.text, [...(texts.get(w.text) ?? []), w]);
+  return [...texts.values()];
 }
 
 /** What θ0 makes of prompts of one length. */
