@@ -4,7 +4,7 @@ import { assertClose } from "../../../tests/close.ts";
 import { sentences, temporary, tinyModel } from "../../../tests/tiny.ts";
 import { wholeWindow } from "../../eval/index.ts";
 import { forwardBackward, loadModel, type Model } from "../../models/index.ts";
-import { clone, copy_, memory, noGrad, tensor, tidy } from "../../torch/index.ts";
+import { clone, copy_, memory, neg, noGrad, tensor, tidy } from "../../torch/index.ts";
 import { nll } from "../losses/index.ts";
 import { optimiser } from "../optimiser.ts";
 import { trainedTokens, trainingBatch } from "../rows.ts";
@@ -68,6 +68,15 @@ test("a score's gradient is that of the weight it lets through, times the weight
     assertClose(
       of(writer),
       slope.map((g, i) => g * weight[i]!),
+      { rtol: 1e-4, atol: 1e-9 },
+    );
+    // sizes rank, so that a negative score of the same size lets the same through, and its slope is the other way
+    const scores = writer.variables.get(NAME)!;
+    noGrad(() => tidy(() => copy_(scores, neg(scores))));
+    writer.publish();
+    assertClose(
+      of(writer),
+      slope.map((g, i) => -g * weight[i]!),
       { rtol: 1e-4, atol: 1e-9 },
     );
     dense.dispose();

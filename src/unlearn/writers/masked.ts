@@ -17,6 +17,7 @@ import {
   noGrad,
   requiresGrad,
   reshape,
+  sign,
   tidy,
   toDType,
   topk,
@@ -30,7 +31,7 @@ import type { Writer } from "./types.ts";
 
 /**
  * W_eff = W ⊙ 1[|s| not among the lowest `fraction` of its tensor]; the step passes straight through the indicator, so that
- * dL/ds = dL/dW_eff ⊙ W. Scores start at |W| / mean|W|: before the first step the smallest weights are those that are dropped.
+ * dL/ds = dL/dW_eff ⊙ W ⊙ sign(s): a score that went through zero is pushed on, not back. Scores start at |W| / mean|W|: before the first step the smallest weights are those that are dropped.
  */
 export function maskedWriter(
   arch: Architecture,
@@ -69,7 +70,10 @@ export function maskedWriter(
     },
     variables: scores,
     gradient: (name, gradient) =>
-      mul(toDType(gradient, "float32"), toDType(params.get(name)!, "float32")),
+      mul(
+        mul(toDType(gradient, "float32"), toDType(params.get(name)!, "float32")),
+        sign(scores.get(name)!),
+      ),
     publish,
     merged(parameter) {
       const score = scores.get(parameter);
