@@ -24,7 +24,7 @@ import {
 import { dpo } from "./losses/dpo.ts";
 import { kl } from "./losses/kl.ts";
 import { LOSSES, LOSS_DEFAULTS, nll } from "./losses/index.ts";
-import { joinedBatch, joinedLoss } from "./companions.ts";
+import { drawn, joinedBatch, joinedLoss } from "./companions.ts";
 
 const values = (n: number, seed: number) =>
   Float32Array.from({ length: n }, (_, i) => Math.sin(12.9898 * (i + 1) + seed));
@@ -71,6 +71,24 @@ test("a chunk with rows of both losses gives each row its own", () => {
       assertClose(got.gradLogits.toFloats(), mul(plain.gradLogits, signs).toFloats());
     }
   });
+});
+
+test("retain text joins in one order that batches of any size go on with: none waits longer than another", () => {
+  const windows = Array.from({ length: 48 }, (_, i) => wholeWindow([i, 1, 2], i));
+  const draw = drawn(
+    windows,
+    windows.map((w) => w.scored),
+    0,
+    () => nll,
+  );
+  let shown = 0;
+  const times = new Array<number>(48).fill(0);
+  for (const size of [8, 4, 8, 4, 8, 4, 8, 4, 12, 4, 8, 8, 8, 8]) {
+    const joining = draw(shown, new Array<number>(size).fill(0));
+    for (const w of joining.windows) times[w.text]!++;
+    shown += size;
+  }
+  assert.deepEqual(times, new Array(48).fill(2));
 });
 
 test("each loss is a mean over its own rows, the retain term times α", () => {

@@ -40,8 +40,8 @@ export type Companions = {
    * rows count alike, in one loss.
    */
   readonly weight: number | Bound | "pairs";
-  /** The windows that join a step: the same for the same step and members, so that a resumed run sees them again. */
-  readonly draw: (step: number, members: readonly number[]) => Joining;
+  /** The windows that join a step; `shown`: how many were trained before it, so that a resumed run goes on where it was. */
+  readonly draw: (shown: number, members: readonly number[]) => Joining;
   readonly dispose: () => void;
 };
 
@@ -84,11 +84,8 @@ export function drawn(
   lossFor: (chosen: readonly number[]) => LogitLoss,
 ): Companions["draw"] {
   const order = shuffled(`retain ${seed}`, [...windows.keys()]);
-  return (step, { length: count }) => {
-    const chosen = Array.from(
-      { length: count },
-      (_, i) => order[(step * count + i) % order.length]!,
-    );
+  return (shown, { length: count }) => {
+    const chosen = Array.from({ length: count }, (_, i) => order[(shown + i) % order.length]!);
     const loss = lossFor(chosen);
     return {
       windows: chosen.map((i) => windows[i]!),

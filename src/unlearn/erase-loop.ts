@@ -109,6 +109,7 @@ function startState(before: Measure, { goal, threshold = null }: LoopInput): Loo
   return {
     epoch: 0,
     step: 0,
+    shown: 0,
     next: 0,
     scale: 1,
     strength: 0,

@@ -16,6 +16,8 @@ export type Measure = Standing & { perplexity: number; recited: number; entropy:
 export type LoopState = {
   epoch: number;
   step: number;
+  /** Windows that were trained, each as often as it was. */
+  shown: number;
   next: number;
   /** Factor on the learning rate after back-offs. */
   scale: number;

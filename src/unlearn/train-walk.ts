@@ -23,6 +23,7 @@ export function trainingWalk(input: LoopInput, state: LoopState): Walk {
         const lr = rateOf(input, state, chosen.length / full);
         const result = takeStep(stepper, input, state, chosen, lr);
         state.step++;
+        state.shown += chosen.length;
         state.next++;
         const { step, epoch, next: batch } = state;
         const place = { step, epoch, batch, batches: batches.length };
@@ -74,7 +75,7 @@ function takeStep(
 ): Told {
   const weight = companions?.weight;
   const { perRow, own, ...told } = tidy(() => {
-    const joining = companions?.draw(state.step, chosen);
+    const joining = companions?.draw(state.shown, chosen);
     const { training, own } = joinedBatch(
       chosen.map((m) => windows[m]!),
       chosen.map((m) => tokens[m]!),
