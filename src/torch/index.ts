@@ -8,5 +8,5 @@ export * from "./memory.ts";
 export { isLoaded } from "./native.ts";
 export * from "./ops.public.ts";
 export * from "./guarded.ts";
-export { disposeAll, keep, tidy } from "./scope.ts";
+export { disposeAll, keep, tidy, wholeMap } from "./scope.ts";
 export { fromBytes, tensor, Tensor } from "./tensor.ts";

@@ -50,6 +50,20 @@ export function tidy<T>(fn: () => T): T {
   }
 }
 
+/** What `fill` keeps in the map is the caller's; where it fails or is stopped, nobody's: it is freed. */
+export async function wholeMap<K>(
+  fill: (made: Map<K, Tensor>) => Promise<void>,
+): Promise<Map<K, Tensor>> {
+  const made = new Map<K, Tensor>();
+  try {
+    await fill(made);
+    return made;
+  } catch (error) {
+    disposeAll(made);
+    throw error;
+  }
+}
+
 /** Disposes every tensor in a value (arrays, maps, plain objects). */
 export function disposeAll(value: unknown): void {
   for (const tensor of tensorsIn(value)) tensor.dispose();

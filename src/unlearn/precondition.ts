@@ -26,6 +26,7 @@ import {
   tidy,
   toDType,
   unsqueeze,
+  wholeMap,
   zeros,
   type Tensor,
 } from "../torch/index.ts";
@@ -56,18 +57,15 @@ export async function preconditioners(
   const moments = new Map(
     layers.map((l) => [l.name, tidy(() => keep(zeros([l.outFeatures, l.outFeatures])))]),
   );
-  const made = new Map<string, Tensor>();
   try {
     await addOutputMoments(input, layers, moments);
-    for (const { name } of layers) {
-      const root = () => tidy(() => keep(inverseRoot(moments.get(name)!, DAMPING)));
-      made.set(name, noGrad(root));
-      await breathe(input.signal); // a second or two each, for wide layers
-    }
-    return made;
-  } catch (error) {
-    disposeAll(made);
-    throw error;
+    return await wholeMap<string>(async (made) => {
+      for (const { name } of layers) {
+        const root = () => tidy(() => keep(inverseRoot(moments.get(name)!, DAMPING)));
+        made.set(name, noGrad(root));
+        await breathe(input.signal); // a second or two each, for wide layers
+      }
+    });
   } finally {
     disposeAll(moments);
   }

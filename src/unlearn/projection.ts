@@ -16,9 +16,10 @@ import {
   mean,
   noGrad,
   tidy,
+  wholeMap,
   type Tensor,
 } from "../torch/index.ts";
-import { eachBlockMoments, type Corpus } from "./select/moments.ts";
+import { eachBlockMoments, type Corpus, type MomentsVisit } from "./select/moments.ts";
 
 export type Projection = { project: (name: string, step: Tensor) => Tensor; dispose: () => void };
 
@@ -36,21 +37,15 @@ export async function selfProjection(
     onBlock?: (done: number, total: number) => void;
   },
 ): Promise<Projection> {
-  const byInput = new Map<string, Tensor>();
-  await eachBlockMoments(
-    arch,
-    w,
-    [selfTexts],
-    (_, moments) => {
+  const byInput = await wholeMap<string>((made) => {
+    const visit: MomentsVisit = (_, moments) => {
       for (const [input, [ordinary]] of moments) {
-        byInput.set(
-          input,
-          tidy(() => keep(projector(ordinary!, ridge))),
-        );
+        const p = tidy(() => keep(projector(ordinary!, ridge)));
+        made.set(input, p);
       }
-    },
-    { signal, onBlock },
-  );
+    };
+    return eachBlockMoments(arch, w, [selfTexts], visit, { signal, onBlock });
+  });
   const inputOf = new Map(arch.linears.map((l) => [`${l.name}.weight`, l.input]));
   return {
     project: (name, step) => {

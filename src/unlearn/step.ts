@@ -64,20 +64,21 @@ export function trainStep(
         if (clip === undefined) update(name, gradient);
         else held.set(name, keep(gradient));
       });
-    const losses = forwardBackward(arch, writer.trainable, batch, rows, lossOf, {
-      onGrad,
-      recompute,
-    });
-    const gradNorm = Math.sqrt(squares);
-    if (clip !== undefined) {
-      const scale = Math.min(1, clip / (gradNorm + 1e-6));
+    try {
+      const losses = forwardBackward(arch, writer.trainable, batch, rows, lossOf, {
+        onGrad,
+        recompute,
+      });
+      const gradNorm = Math.sqrt(squares);
+      const scale = Math.min(1, (clip ?? Infinity) / (gradNorm + 1e-6));
       for (const [name, gradient] of held) {
         update(name, scale < 1 ? noGrad(() => mulScalar_(gradient, scale)) : gradient);
       }
+      writer.publish();
+      const loss = losses.reduce((sum, l, i) => sum + l * rows.weights[i]!, 0);
+      return { loss, gradNorm, perRow: losses };
+    } finally {
       disposeAll(held);
     }
-    writer.publish();
-    const loss = losses.reduce((sum, l, i) => sum + l * rows.weights[i]!, 0);
-    return { loss, gradNorm, perRow: losses };
   });
 }

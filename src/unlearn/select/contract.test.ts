@@ -7,6 +7,7 @@ import { windowsOf } from "../../eval/index.ts";
 import { loadModel, type Model } from "../../models/index.ts";
 import { disposeAll, memory, tensor, tidy, type Tensor } from "../../torch/index.ts";
 import { LOSSES, LOSS_DEFAULTS } from "../losses/index.ts";
+import { selfProjection } from "../projection.ts";
 import { eligibleParameters } from "../scope.ts";
 import { SELECTORS } from "./index.ts";
 import * as gradients from "./scored.ts";
@@ -133,6 +134,27 @@ for (const [name, { of, score }] of Object.entries(WRITTEN)) {
     const most = Math.max(...scores.filter((s) => !s.taken).map((s) => s.score));
     assert.ok(scores.some((s) => s.taken) && Number.isFinite(least), name);
     assert.ok(most <= least + 1e-4 * Math.abs(least), `${most} left out, ${least} taken`);
+  });
+}
+
+const STOPPED: Record<string, (given: SelectInput) => Promise<unknown>> = {
+  directions: (given) => Promise.resolve(SELECTORS.directions.select(given)),
+  "directions-gradient": (given) => Promise.resolve(SELECTORS["directions-gradient"].select(given)),
+  projection: async ({ arch, weights, ridge, signal, selfTexts, onProgress }) =>
+    selfProjection(arch, weights, await selfTexts(), {
+      ridge,
+      signal,
+      onBlock: (done, total) => onProgress?.("projection", done, total),
+    }),
+};
+for (const [name, run] of Object.entries(STOPPED)) {
+  test(`${name}: asked to stop behind the first block, no tensor is left`, async () => {
+    const live = memory().liveTensors;
+    const stop = new AbortController();
+    const onProgress = (phase: string) => (name.startsWith(phase) ? stop.abort() : undefined);
+    const given = { ...input, signal: stop.signal, onProgress };
+    await assert.rejects(run(given), { name: "AbortError" });
+    assert.equal(memory().liveTensors, live);
   });
 }
 

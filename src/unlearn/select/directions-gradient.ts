@@ -8,6 +8,7 @@ import {
   t,
   tidy,
   vectorNorm,
+  wholeMap,
   type Tensor,
 } from "../../torch/index.ts";
 import { erasingGradients } from "./gradients.ts";
@@ -31,32 +32,29 @@ export const directionsGradient: Selector = {
     );
     const gradients = await erasingGradients({ ...input, eligible: matrices });
     const transposed = transposedLinears(arch);
-    const found = new Map<string, Tensor>();
+    const columnsOf = (layer: string, ordinary: Tensor) => {
+      const stored = gradients.get(`${layer}.weight`)!;
+      return unitColumns(ordinary, transposed.has(layer) ? t(stored) : stored, rank, ridge);
+    };
     try {
-      const visit: MomentsVisit = (_, moments) => {
-        for (const [name, [ordinary]] of moments) {
-          for (const layer of linearsReading(input, name)) {
-            const stored = gradients.get(`${layer}.weight`)!;
-            found.set(
-              layer,
-              tidy(() =>
-                keep(
-                  unitColumns(ordinary!, transposed.has(layer) ? t(stored) : stored, rank, ridge),
-                ),
-              ),
-            );
+      return await wholeMap<string>((found) => {
+        const visit: MomentsVisit = (_, moments) => {
+          for (const [name, [ordinary]] of moments) {
+            for (const layer of linearsReading(input, name)) {
+              const u = tidy(() => keep(columnsOf(layer, ordinary!)));
+              found.set(layer, u);
+            }
           }
-        }
-      };
-      await eachBlockMoments(arch, weights, [texts], visit, {
-        wanted: (name) => linearsReading(input, name).length > 0,
-        signal,
-        onBlock: (done, total) => input.onProgress?.("directions", done, total),
+        };
+        return eachBlockMoments(arch, weights, [texts], visit, {
+          wanted: (name) => linearsReading(input, name).length > 0,
+          signal,
+          onBlock: (done, total) => input.onProgress?.("directions", done, total),
+        });
       });
     } finally {
       disposeAll(gradients);
     }
-    return found;
   },
 };
 

@@ -12,6 +12,7 @@ import {
   sub,
   tidy,
   unsqueeze,
+  wholeMap,
   type Tensor,
 } from "../../torch/index.ts";
 import { eachBlockMoments, type Corpus, type MomentsVisit } from "./moments.ts";
@@ -39,19 +40,19 @@ export const directions: Selector = {
   async select(input) {
     const { arch, weights, windows, rank, ridge, signal } = input;
     const corpora = [await input.ordinary(), ...groupsOf(windows, Math.min(input.groups, rank))];
-    const found = new Map<string, Tensor>();
-    const visit: MomentsVisit = (_, moments) => {
-      for (const [name, [ordinary, ...groups]] of moments) {
-        const u = tidy(() => keep(groupedDirections(ordinary!, groups, rank, ridge)));
-        for (const l of linearsReading(input, name)) found.set(l, u);
-      }
-    };
-    await eachBlockMoments(arch, weights, corpora, visit, {
-      wanted: (name) => linearsReading(input, name).length > 0,
-      signal,
-      onBlock: (done, total) => input.onProgress?.("directions", done, total),
+    return wholeMap<string>((found) => {
+      const visit: MomentsVisit = (_, moments) => {
+        for (const [name, [ordinary, ...groups]] of moments) {
+          const u = tidy(() => keep(groupedDirections(ordinary!, groups, rank, ridge)));
+          for (const l of linearsReading(input, name)) found.set(l, u);
+        }
+      };
+      return eachBlockMoments(arch, weights, corpora, visit, {
+        wanted: (name) => linearsReading(input, name).length > 0,
+        signal,
+        onBlock: (done, total) => input.onProgress?.("directions", done, total),
+      });
     });
-    return found;
   },
 };
 
