@@ -240,3 +240,26 @@ test("relearning: where all that a step would train is taught, the step is the w
     writer.dispose();
   });
 });
+
+test("relearning: a text is taught, or left out, with all its windows; of two texts one is, a single one never", () => {
+  const ownOf = (textOf: readonly number[]) =>
+    tidy(() => {
+      const writer = WRITERS["factors"]!();
+      const cut = textOf.map((text, i) => ({ ...windows[i]!, text }));
+      const parts = { arch, params, writer, beside: writer.beside!, optimiser: sgd() };
+      const how = { rounding: "none", relearning: 2e-2, taught: 8, seed: 1 } as const;
+      const twin = twinSteps({ ...parts, ...how, windows: cut });
+      twin.begin(2);
+      const own = [...cut.keys()].filter((m) => {
+        const { loss } = twin.step(batchOf([m]), () => nll, { lr: 0, step: 1, members: [m] });
+        return Math.abs(loss - lossUnder(params, [m])) < 1e-6;
+      });
+      twin.dispose();
+      writer.dispose();
+      return own.map((m) => textOf[m]!);
+    });
+  const [one, two, ...more] = ownOf([0, 0, 1, 1, 2, 2, 3]);
+  assert.deepEqual([two, more], [one, []]);
+  assert.equal(ownOf([0, 0, 0, 1, 1, 1]).length, 3);
+  assert.equal(ownOf([0, 0]).length, 2); // steps of the weights' own, all of them
+});

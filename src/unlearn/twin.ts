@@ -52,7 +52,7 @@ export type TwinInput = {
   readonly rounding: Rounding;
   /** ρ: how far each linear weight goes at most on the way to reciting some texts again; 0: none is taught. */
   readonly relearning: number;
-  /** Most texts taught at a time; never more than a quarter of them. */
+  /** Most texts taught at a time, and most of their windows in a lesson; never more than a quarter of the texts, but for one of two or three. */
   readonly taught: number;
   readonly seed: number;
 };
@@ -68,7 +68,7 @@ export type Turns = {
  * Steps of the writer's own weights and, every fourth or second, of the twin's: θ0 with each linear weight T, from Q(W) on four times
  * T <- T - (ρ/4) sign(∂L/∂T), L the nll of a few texts with what is written by then, from the second epoch on others in each epoch. The
  * twin's steps do not train those texts: what is left of them there must not bring back the rest (sharpness-aware minimisation towards
- * relearning; Fan et al. 2025, arXiv 2502.05374). Limits: ρ = 0 is rounding alone; Q the identity, relearning alone. Holds T, as large
+ * relearning; Fan et al. 2025, arXiv 2502.05374). Limits: ρ = 0, or one text, is rounding alone; Q the identity, relearning alone. Holds T, as large
  * as the linear weights. T depends on the epoch and the variables at its start alone.
  */
 export function twinSteps(input: TwinInput): Turns {
@@ -127,7 +127,7 @@ function standing(weight: Tensor, rounding: Rounding): Tensor {
 
 /** Puts each held weight where it stands before anything is taught, then on the way to where the texts are recited. */
 function relearn(
-  { arch, params, windows, rounding, relearning }: TwinInput,
+  { arch, params, windows, rounding, relearning, taught: most }: TwinInput,
   held: Held,
   learning: Trainable,
   taught: ReadonlySet<number>,
@@ -137,7 +137,7 @@ function relearn(
       tidy(() => copy_(value, standing(params.get(`${name}.weight`)!, rounding))),
     ),
   );
-  const texts = [...taught].map((i) => windows[i]!);
+  const texts = [...taught].slice(0, most).map((i) => windows[i]!);
   const tokens = texts.map((w) => trainedTokens(w, "all"));
   const onGrad = (name: string, gradient: Tensor): void =>
     noGrad(() => void add_(held.get(name)!, mulScalar_(sign(gradient), -relearning / LESSONS)));
@@ -149,11 +149,13 @@ function relearn(
   }
 }
 
-const drawn = ({ windows, taught, seed }: TwinInput, epoch: number): number[] =>
-  shuffled(`relearning ${seed} ${epoch}`, [...windows.keys()]).slice(
-    0,
-    Math.min(taught, Math.floor(windows.length / 4)),
-  );
+/** The windows of the texts that are taught in an epoch. */
+function drawn({ windows, taught, seed }: TwinInput, epoch: number): number[] {
+  const texts = [...new Set(windows.map((w) => w.text))];
+  const few = Math.max(Math.floor(texts.length / 4), texts.length > 1 ? 1 : 0);
+  const order = shuffled(`relearning ${seed} ${epoch}`, texts).slice(0, Math.min(taught, few));
+  return windows.flatMap((w, i) => (order.includes(w.text) ? [i] : []));
+}
 
 /** The batch with no weight on what was taught, the rest of its members sharing it; undefined where there is no rest. */
 function without(
