@@ -37,7 +37,7 @@ type Frame = { readonly left: Tensor; readonly right: Tensor }; // U (m, r), V (
 
 /**
  * θ <- θ - lr ρ δ, ρ = (L(θ + εδ) - L(θ - εδ)) / 2ε; δ = U Z Vᵀ for a matrix, Z (r, r) Gaussian, and Gaussian for a vector. In the mean
- * over δ the step is lr times the gradient within the subspace, whose variance r² sets, not m n. Limit: r = min(m, n) is plain ZO-SGD.
+ * over δ the step is lr times the gradient within the subspace, whose variance r² sets, not m n. Limit: r = m = n is plain ZO-SGD.
  * U, V come from the seed and the number of the frame, Z from that of the step: nothing is kept but the variables.
  */
 export function subspaceSteps(

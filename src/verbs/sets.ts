@@ -27,7 +27,7 @@ export type TextSet = {
 
 export type Cut = { prefix: number; suffix: number; textField?: string };
 
-/** Held-out text is scored whole: every token behind the first of windows of 256. */
+/** Held-out text is scored behind its first token, in windows of 256; a shorter one, as any text, in its second half. */
 export const HELDOUT_CUT: Cut = { prefix: 1, suffix: 255 };
 
 /** The BOS in front of every text, where the tokenizer adds one, and what a text of the model's own begins with. */

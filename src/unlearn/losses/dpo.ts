@@ -27,7 +27,7 @@ export const dpo =
   ): LossOf =>
   (rows) => {
     const gap = logProbabilities(rows, head, targets).map((l, i) => l - logProbability[i]!);
-    const pairs = (Math.max(...sequence) + 1) / 2;
+    const pairs = (sequence.at(-1)! + 1) / 2;
     const ratio = new Array<number>(2 * pairs).fill(0); // R
     sequence.forEach((s, i) => (ratio[s]! += gap[i]!));
     return sequenceLoss(sequence, gap, (_, s) => {

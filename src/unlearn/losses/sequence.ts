@@ -18,7 +18,7 @@ export function sequenceLoss(
   values: readonly number[],
   of: (s: Sequence, index: number) => { loss: number; slope: number },
 ): LogitLoss {
-  const sequences = Math.max(...sequence) + 1;
+  const sequences = sequence.at(-1)! + 1; // they ascend
   const sum = new Array<number>(sequences).fill(0);
   const count = new Array<number>(sequences).fill(0);
   sequence.forEach((s, i) => {
