@@ -145,6 +145,8 @@ for (const { name, idle, given, steps = 3 } of [
   });
 }
 
+const ANEW = /the checkpoint is of other texts, goals, settings or weights: starting anew/;
+
 test("retain text that changed meanwhile starts the run anew", async () => {
   const run = at("retained");
   const write = (seed: string) => textsFile(folder, "retain", sentences(seed, 4, 24));
@@ -152,8 +154,22 @@ test("retain text that changed meanwhile starts the run anew", async () => {
   await stopAfter(2, run, [...args, "--epochs", "3"], "SIGKILL");
   write("changed");
   const last = spawnSync(process.execPath, [...ARGS, "--resume", run], { env, encoding: "utf8" });
-  assert.match(last.stderr, /the checkpoint is of other texts, settings or weights: starting anew/);
+  assert.match(last.stderr, ANEW);
 });
+
+for (const [name, given] of [
+  ["windows", ["--prefix-tokens", "8", "--suffix-tokens", "8"]],
+  ["goal", ["--target", "ma=0.9,nll=0.5"]],
+  ["budget", ["--utility-budget", "2.5"]],
+  ["gate", ["--heldout", textsFile(folder, "gate", sentences("gate", 6, 48))]],
+] as const) {
+  test(`another ${name} than the checkpoint's starts the run anew`, async () => {
+    const run = at(`other-${name}`);
+    await stopAfter(2, run, [...settings(run), "--epochs", "3"], "SIGKILL");
+    const args = [...ARGS, "--resume", run, ...given];
+    assert.match(spawnSync(process.execPath, args, { env, encoding: "utf8" }).stderr, ANEW);
+  });
+}
 
 test("a run that is done, or of another command, is not resumed; a changed log is found", () => {
   const done = spawnSync(process.execPath, [...ARGS, "--resume", at("whole")], {

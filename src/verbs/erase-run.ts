@@ -20,6 +20,9 @@ export function modelParts(
   return { arch, params, weights, ...leadOf(tokenizer) };
 }
 
+/** What steers the loop beside the settings. */
+type Steering = { goal: Goal; gate: readonly Window[] };
+
 type Ready = {
   goal: Goal;
   /** For each window the tokens that are trained. */
@@ -58,7 +61,7 @@ export async function runLoop(
     passes,
     batch,
     seed: values.seed,
-    checkpointing: await checkpointingOf(job, prepared),
+    checkpointing: await checkpointingOf(job, { goal, gate, prepared }),
     signal,
     onEvent,
   });
@@ -67,42 +70,40 @@ export async function runLoop(
 /** The checkpoint file of a run, read where it is of this very job; undefined where there is no run. */
 async function checkpointingOf(
   job: EraseJob,
-  { writer, optimiser }: Prepared,
+  { prepared: { writer, optimiser }, ...steering }: Steering & { prepared: Prepared },
 ): Promise<Checkpointing | undefined> {
   const { values, hooks } = job;
   const path = hooks.files?.checkpoint;
   if (path === undefined) return undefined;
   const every = values.checkpointEvery;
-  const binding = await bindingOf(job);
+  const binding = await bindingOf(job, steering);
   if (existsSync(path)) {
     const resumed = await resumeFrom(path, every, binding, writer, optimiser);
     if (resumed !== undefined) return resumed;
-    const message = "the checkpoint is of other texts, settings or weights: starting anew";
+    const message = "the checkpoint is of other texts, goals, settings or weights: starting anew";
     hooks.onEvent?.({ type: "warning", message });
   }
   return checkpointTo(path, every, binding);
 }
 
 /** All that the course of a run depends on: a checkpoint is of it, or of another job. */
-async function bindingOf({
-  values,
-  settings,
-  session,
-  model,
-  sets,
-  retain,
-  alternatives,
-  hooks,
-}: EraseJob): Promise<string> {
-  const joining = [...(retain?.windows ?? []), ...(alternatives ?? [])];
+async function bindingOf(
+  { values, settings, session, model, sets, retain, alternatives, hooks }: EraseJob,
+  { goal, gate }: Steering,
+): Promise<string> {
+  const hashOf = (windows: readonly Window[]) =>
+    hooks.files?.hashText(JSON.stringify(windows.map((w) => [w.ids, w.scored])));
+  const { dtype, threads, device } = session;
   return JSON.stringify({
     settings,
     seed: values.seed,
-    dtype: session.dtype,
-    threads: session.threads,
+    session: { dtype, threads, device },
     model: await model.source.hash(),
-    texts: sets.forget.contents.map((c) => hooks.files?.hashText(c)),
-    joining: joining.map((w) => hooks.files?.hashText(w.ids.join(" "))),
+    goal,
+    budget: values.utilityBudget,
+    texts: hashOf(sets.forget.windows),
+    gate: hashOf(gate),
+    joining: hashOf([...(retain?.windows ?? []), ...(alternatives ?? [])]),
   });
 }
 
