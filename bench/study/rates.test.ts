@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { rateWindows } from "./rates.ts";
 import { stageA } from "./recipes.ts";
 import type { Cell } from "./store.ts";
-import { tablesOf } from "./table.ts";
+import { otherSamples, tablesOf } from "./table.ts";
 
 const cell = (recipe: string, factor: number, status: string, perplexity: number | null) =>
   ({ recipe, factor, status, figures: perplexity === null ? null : { perplexity } }) as Cell;
@@ -46,4 +46,18 @@ test("the table has the rates that another stage asked for too", () => {
     tablesOf(stageA({ texts: 8 })),
     /^\| emso \| [^|]*1, 3, 10\b[^|]*\| [^|]*1, 3, 10\b/m,
   );
+});
+
+test("rows whose attack or LAMBADA was of another size are named", () => {
+  const measured = (recipe: string, draws: number, passages: number | null) =>
+    ({
+      recipe,
+      factor: 1,
+      figures: { sampled: { draws }, lambada: passages === null ? null : { n: passages } },
+    }) as Cell;
+  const [a, b, c] = [measured("a", 10, 100), measured("b", 10, 100), measured("c", 100, 1000)];
+  assert.deepEqual(otherSamples([a, b, cell("failed", 1, "failed", null)]), []);
+  assert.deepEqual(otherSamples([c, a, b]), [
+    "sampled runs and LAMBADA: 10 draws a text, 100 passages; but 100 draws a text, 1000 passages: c",
+  ]);
 });

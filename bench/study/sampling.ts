@@ -1,4 +1,4 @@
-/** @file The sampling attack: many draws from each text's prefix; how long a run of the true suffix does any of them say? */
+/** @file The sampling attack: many draws from each text's prefix; how long a run of the true suffix do they say? */
 import { meanOf, quantile, type Window } from "../../src/eval/index.ts";
 import { generate, type Architecture, type Weights } from "../../src/models/index.ts";
 
@@ -17,9 +17,17 @@ export function longestShared(a: readonly number[], b: readonly number[]): numbe
   return longest;
 }
 
-export type Sampled = { mean: number; p95: number; max: number; draws: number };
+/** Runs in tokens. `mean`, `p95` and `max` are over all draws of all windows alike. */
+export type Sampled = {
+  mean: number;
+  p95: number;
+  max: number;
+  draws: number;
+  /** p95 over windows of the longest run of each: what an attacker who knows the text gets. Absent in cells from before it. */
+  attacked_p95?: number | undefined;
+};
 
-/** Longest verbatim run in tokens over `draws` continuations of each window (temperature 0.7, the 40 likeliest tokens). */
+/** Longest verbatim run of each of `draws` continuations of each window (temperature 0.7, the 40 likeliest tokens). */
 export async function sampledRuns(
   arch: Architecture,
   w: Weights,
@@ -41,5 +49,12 @@ export async function sampledRuns(
       runs.push(longestShared(ids, part[i]!.ids.slice(part[i]!.suffixStart))),
     );
   }
-  return { mean: meanOf(runs).value, p95: quantile(runs, 0.95), max: Math.max(...runs), draws };
+  const longest = windows.map((_, i) => Math.max(...runs.slice(i * draws, (i + 1) * draws)));
+  return {
+    mean: meanOf(runs).value,
+    p95: quantile(runs, 0.95),
+    max: Math.max(...longest),
+    draws,
+    attacked_p95: quantile(longest, 0.95),
+  };
 }

@@ -92,18 +92,27 @@ export function writeCell(path: string, cell: Cell): void {
   renameSync(`${path}.part`, path);
 }
 
-/** What decides a figure besides recipe and seed: the code that trains and measures. Commands, reports and tests do not. */
-const LAYERS = ["torch", "nn", "models", "eval", "unlearn"].map((l) => join("src", l));
+/** What decides a figure besides recipe and seed: the code that reads, trains and measures. Commands, reports and tests do not. */
+const LAYERS = ["base", "torch", "nn", "io", "models", "eval", "unlearn"].map((l) =>
+  join("src", l),
+);
+const VERBS = ["erase-output", "erase-run", "erase-settings", "flags", "memorize", "sets"];
 const STUDY = [
+  "cell",
+  "divergence",
   "erasing",
   "figures",
+  "lambada",
+  "relearn",
+  "sampling",
   "sets",
   "target",
-  "sampling",
-  "relearn",
-  "divergence",
-  "lambada",
-].map((f) => join("bench", "study", `${f}.ts`));
+];
+const FILES = [
+  join("bench", "families.ts"),
+  ...VERBS.map((f) => join("src", "verbs", `${f}.ts`)),
+  ...STUDY.map((f) => join("bench", "study", `${f}.ts`)),
+];
 
 export function codeHash(): string {
   const root = packageRoot();
@@ -113,7 +122,7 @@ export function codeHash(): string {
       .map((e) => relative(root, join(e.parentPath, e.name))),
   );
   const hash = createHash("sha256");
-  for (const file of [...files, ...STUDY].sort()) {
+  for (const file of [...files, ...FILES].sort()) {
     hash.update(`${file}\n`).update(readFileSync(join(root, file)));
   }
   return hash.digest("hex").slice(0, 12);

@@ -43,6 +43,7 @@ const MAIN: readonly Column[] = [
     "run p95 (max)",
     (c) => (c.figures ? `${n(c.figures.sampled.p95, 0)} (${c.figures.sampled.max})` : "–"),
   ],
+  ["a text's longest run, p95", (c) => n(c.figures?.sampled.attacked_p95, 0)],
 ];
 
 const COST: readonly Column[] = [
@@ -111,8 +112,24 @@ function tableOf(target: Plan["target"], plans: readonly Plan[]): string {
       ? [`not run: ${missing.map((p) => `${p.recipe.name}@${p.factor.toPrecision(2)}`).join(", ")}`]
       : []),
     ...(old > 0 ? [`${old} cells are of other versions of the code than ${code}`] : []),
+    ...otherSamples(rows),
     `machines: ${machines.join("; ")}`,
   ].join("\n\n");
+}
+
+/** Rows whose attack or LAMBADA is of another size than that of most: their columns are not to be compared. */
+export function otherSamples(rows: readonly Cell[]): string[] {
+  const sizes = new Map<string, string[]>();
+  for (const c of rows) {
+    if (c.figures === null) continue;
+    const { sampled, lambada } = c.figures;
+    const size = `${sampled.draws} draws a text, ${lambada?.n ?? 0} passages`;
+    sizes.set(size, [...(sizes.get(size) ?? []), name[1](c, undefined)]);
+  }
+  const [most, ...others] = [...sizes].sort(([, a], [, b]) => b.length - a.length);
+  if (most === undefined || others.length === 0) return [];
+  const list = others.map(([size, names]) => `${size}: ${names.join(", ")}`);
+  return [`sampled runs and LAMBADA: ${most[0]}; but ${list.join("; ")}`];
 }
 
 /** The windows of learning rates, where some recipe has more than one. */
