@@ -50,6 +50,8 @@ test("a row for each method and seed; a second comparison finds the runs again",
   const ga = first.rows[2]!;
   assert.ok(ga.course.at(-1)!.suffix_nll > first.before!.forget!["suffix_nll"]!.value);
   assert.equal(ga.course.length, ga.epochs);
+  assert.equal(ga.after!.forget!["suffix_nll"]!.value, ga.suffix_nll);
+  assert.deepEqual([ga.settings["loss"], ga.settings["epochs"]], ["ga", 3]);
   assert.ok(ga.gradient_range! >= 1);
   assert.equal(first.oracle, null);
   const again = await compare({ ...given, cache, methods: ["ga", "npo"], oracle: at("base") });
@@ -113,6 +115,21 @@ test("two comparisons on one cache at once: one runs, the other waits and finds 
   );
   assert.deepEqual(rows.map((r) => r.reused).sort(), [false, true]);
   assert.deepEqual({ ...rows[0]!, reused: true }, { ...rows[1]!, reused: true });
+});
+
+test("one run that failed is a row; where none ended the command exits with 1", () => {
+  const main = ["--import", "tsx", "src/cli/main.ts", "compare", "--json", "--quiet"];
+  const exits = (methods: string, run: string, more: object) => {
+    const all = { ...given, methods, run: at(run), ...more };
+    const flags = Object.entries(all).flatMap(([key, value]) => [flagName(key), String(value)]);
+    const { status, stdout } = spawnSync(process.execPath, [...main, ...flags], {
+      encoding: "utf8",
+    });
+    const { rows } = compareResult.parse(JSON.parse(stdout));
+    return [status, rows.map((r) => r.status === "failed"), rows.map((r) => r.after === null)];
+  };
+  const same = { kept: sets.forget }; // refused by each run
+  assert.deepEqual(exits("ga,em", "none", same), [1, [true, true], [true, true]]);
 });
 
 test("a run directory that is held, or was taken first, is told by a code; exit codes stay", async () => {

@@ -113,6 +113,10 @@ export const compareRow = z.object({
   error: z.string().nullable(),
   /** Directory of the run. */
   run: z.string(),
+  /** The method's, as they were resolved. */
+  settings: z.record(z.string(), z.unknown()),
+  /** Everything that was measured after; the columns below are of it. */
+  after: evaluateResult.nullable(),
   /** Taken from an earlier comparison with the same model, texts and settings. */
   reused: z.boolean(),
   recited: z.number().nullable(),

@@ -4,7 +4,7 @@ import { inputError } from "../base/errors.ts";
 import { resolveFlags, type Options, type Values } from "../base/flags.ts";
 import type { CompareResult, CompareRow, EraseResult, EvaluateResult } from "../eval/index.ts";
 import { openModel, readAllTexts, sha256 } from "../io/index.ts";
-import { methodNamed, retainTerm } from "../unlearn/methods/index.ts";
+import { methodNamed, retainTerm, type MethodSettings } from "../unlearn/methods/index.ts";
 import { runCell, type CellOutcome, type ErasePlan } from "./cell.ts";
 import { settingsOf } from "./erase-settings.ts";
 import { evaluate } from "./evaluate.ts";
@@ -47,7 +47,7 @@ export async function compare(
   const oracle = await oracleOf(values, { signal, onEvent });
   const rows: CompareRow[] = [];
   let any: EraseResult | undefined;
-  for (const [i, { method, seed, flags }] of cells.entries()) {
+  for (const [i, { method, seed, flags, settings }] of cells.entries()) {
     signal?.throwIfAborted();
     const name = `${method}, seed ${seed}`;
     onEvent?.({ type: "phase", name, done: i, total: cells.length });
@@ -61,7 +61,7 @@ export async function compare(
     const say = (message: string) => onEvent?.({ type: "warning", message: `${name}: ${message}` });
     const outcome = await runCell({ folder: run, options: { ...flags, seed } }, { signal, say });
     if (outcome.status === "done") any ??= outcome.result;
-    const row = rowOf(method, seed, outcome);
+    const row = rowOf({ method, seed, settings }, outcome);
     rows.push(row);
     const { status, reused } = row;
     onEvent?.({ type: "cell", done: i + 1, total: cells.length, method, seed, status, reused });
@@ -105,7 +105,7 @@ async function oracleOf(
   );
 }
 
-type Planned = { method: string; seed: number; flags: ErasePlan };
+type Planned = { method: string; seed: number; flags: ErasePlan; settings: MethodSettings };
 
 /** Every method with every seed; whatever would be refused is refused before the first begins. */
 function cellsOf(values: CompareValues): Planned[] {
@@ -132,8 +132,8 @@ function cellsOf(values: CompareValues): Planned[] {
   return methods.flatMap((method) => {
     const flags = flagsFor(method, values);
     const { values: erase } = resolveFlags(ERASE, { ...flags });
-    settingsOf(erase, { hasSpans: false });
-    return seeds.map((seed) => ({ method, seed, flags }));
+    const settings = settingsOf(erase, { hasSpans: false });
+    return seeds.map((seed) => ({ method, seed, flags, settings }));
   });
 }
 
@@ -185,6 +185,7 @@ async function contentKey(values: CompareValues): Promise<string> {
 }
 
 const NONE = {
+  after: null,
   recited: null,
   memorization_accuracy: null,
   suffix_nll: null,
@@ -205,10 +206,10 @@ const NONE = {
   course: [],
 };
 
-function rowOf(method: string, seed: number, outcome: CellOutcome): CompareRow {
+function rowOf(planned: Omit<Planned, "flags">, outcome: CellOutcome): CompareRow {
   const { folder: run, reused } = outcome;
   if (outcome.status === "failed") {
-    return { method, seed, status: "failed", error: outcome.error, run, reused, ...NONE };
+    return { ...planned, status: "failed", error: outcome.error, run, reused, ...NONE };
   }
   const { result: r, events } = outcome;
   type Set = "forget" | "kept" | "unseen" | "heldout";
@@ -218,12 +219,12 @@ function rowOf(method: string, seed: number, outcome: CellOutcome): CompareRow {
     return was === undefined || is === undefined || was === 0 ? null : is / was;
   };
   return {
-    method,
-    seed,
+    ...planned,
     status: r.status,
     error: null,
     run,
     reused,
+    after: r.after,
     recited: after("forget", "exact_match"),
     memorization_accuracy: after("forget", "memorization_accuracy"),
     suffix_nll: after("forget", "suffix_nll"),

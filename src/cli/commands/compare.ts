@@ -14,11 +14,12 @@ export const run = (call: Invocation): Promise<number> =>
     async execute({ options, run: folder, signal, onEvent }) {
       const result = await compare(options, { signal, onEvent, folder: folder.path });
       await writeFileAtomic(folder.file("table.csv"), csv(result.rows));
-      return { result, exitCode: 0, summary: summaryOf(result) };
+      const none = result.rows.every((row) => row.status === "failed");
+      return { result, exitCode: none ? 1 : 0, summary: summaryOf(result) };
     },
   });
 
-type Key = Exclude<keyof CompareRow, "course" | "tasks">;
+type Key = Exclude<keyof CompareRow, "course" | "tasks" | "settings" | "after">;
 const COLUMNS: readonly Key[] = [
   "method",
   "seed",
