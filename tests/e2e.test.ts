@@ -8,7 +8,7 @@ import { before, describe, test } from "node:test";
 import { eraseResult, evaluateResult, auditResult } from "../src/eval/results.ts";
 import { generate, loadModel } from "../src/models/index.ts";
 import { memory } from "../src/torch/index.ts";
-import { audit, erase, evaluate } from "../src/index.ts";
+import { audit, erase, evaluate, memorize } from "../src/index.ts";
 import { METHOD_NAMES } from "../src/verbs/flags.ts";
 import { CUT, reciting } from "./reciting.ts";
 import { sentences, temporary, textsFile } from "./tiny.ts";
@@ -61,6 +61,23 @@ describe("on a tiny model", () => {
     } finally {
       model.dispose();
     }
+  });
+
+  test("memorize that is resumed says that it begins anew", async () => {
+    const said: string[] = [];
+    await memorize(
+      {
+        model: base,
+        texts: files.forget,
+        general: files.general,
+        epochs: 1,
+        out: at("again"),
+        resume: at("run"),
+        ...CUT,
+      },
+      { onEvent: (e) => e.type === "warning" && said.push(e.message) },
+    );
+    assert.deepEqual(said, ["memorize keeps no checkpoint: it begins with the first epoch again"]);
   });
 
   const settings = { lr: 3e-3, rank: 8, epochs: 150, target: "ma=0.6,nll=1.5", utilityBudget: 3 };

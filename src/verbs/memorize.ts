@@ -16,7 +16,10 @@ export type MemorizeHooks = {
   signal?: AbortSignal | undefined;
   onEvent?:
     | ((
-        event: MemorizeEvent | { type: "phase"; name: string; done: number; total: number },
+        event:
+          | MemorizeEvent
+          | { type: "phase"; name: string; done: number; total: number }
+          | { type: "warning"; message: string },
       ) => void)
     | undefined;
 };
@@ -39,6 +42,10 @@ export async function memorize(
   const started = performance.now();
   openSession(values);
   await expectEmptyFolder(values.out);
+  if (values.resume !== undefined) {
+    const message = "memorize keeps no checkpoint: it begins with the first epoch again";
+    hooks.onEvent?.({ type: "warning", message });
+  }
   // float32 throughout: this makes a target, and a target should not carry rounding of its own
   const dtype = values.dtype === "bfloat16" ? "bfloat16" : "float32";
   const { material, before, epochs } = await withModel(values.model, { dtype }, async (model) => {
