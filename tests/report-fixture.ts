@@ -91,7 +91,11 @@ export const TEXTS: readonly TextLine[] = [
       set: "forget",
       hash: String(i).padStart(64, "0"),
       before: { memorization_accuracy: Math.min(1, 0.98 + wobble / 20), longest_verbatim_run: 47 },
-      after: { memorization_accuracy: 0.3 + wobble / 6, longest_verbatim_run: 4 + (i % 3) },
+      after: {
+        memorization_accuracy: 0.3 + wobble / 6,
+        longest_verbatim_run: 4 + (i % 3),
+        suffix_nll: 3.5 + wobble / 4,
+      },
       target: { memorization_accuracy: 0.34 + wobble / 7, suffix_nll: 3.3 },
       status: "erased",
       step: 20 + i,

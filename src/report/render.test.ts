@@ -59,6 +59,10 @@ for (const status of Object.keys(VERDICTS) as EraseResult["status"][]) {
   });
 }
 
+test("each text stands beside its own limit, in tokens and in surprise", () => {
+  assert.match(renderReport(erasedRun()), /<td class="n">[\d.]+ of 3\.3<\/td>/);
+});
+
 test("ids are escaped, in tables and in charts", () => {
   const page = renderReport(erasedRun());
   assert.ok(!page.includes(HOSTILE));

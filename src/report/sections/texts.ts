@@ -33,8 +33,9 @@ export function textsSection(texts: readonly TextLine[]): Section | undefined {
     "The texts that are known best now",
     html`<p>
       ${measured.length > MOST ? `The ${MOST} of ${measured.length} texts` : `All ${measured.length} texts`}
-      of the forget set, furthest above their own target first. Texts are named by id; their wording
-      is not in this
+      of the forget set, furthest above their own limit first. A text's limit is its own level, give
+      or take two standard errors: it has few tokens. The set's mean is held to the target itself.
+      Texts are named by id; their wording is not in this
       report${worst.some((t) => t.text !== undefined) ? ", except that it was asked for" : ""}.
     </p>`,
     worst.length === 0 ? undefined : textChart(worst),
@@ -52,7 +53,7 @@ const textChart = (worst: readonly TextLine[]): Html =>
   dots({
     key: "texts",
     title: "Tokens predicted, text by text",
-    finding: `${worst.filter((t) => t.status === "erased").length} of the ${worst.length} texts shown are at their target (bar).`,
+    finding: `${worst.filter((t) => t.status === "erased").length} of the ${worst.length} texts shown are at their limit (bar), in tokens and in surprise.`,
     rows: worst.map((t) => ({
       name: t.id,
       before: accuracy(t.before),
@@ -72,31 +73,34 @@ function textTable(worst: readonly TextLine[]): Html {
       t.text === undefined
         ? undefined
         : html`<tr class="text">
-            <td colspan="5">${t.text}</td>
+            <td colspan="6">${t.text}</td>
           </tr>`;
-    const run = t.after?.["longest_verbatim_run"];
+    const [run, surprise] = [t.after?.["longest_verbatim_run"], t.after?.["suffix_nll"]];
     return html`<tr>
         <th scope="row">
           <code>${t.id}</code
-          >${t.status === "incomplete" ? html` <span class="bad">above target</span>` : undefined}
+          >${t.status === "incomplete" ? html` <span class="bad">above its limit</span>` : undefined}
         </th>
         <td class="n">${percent(accuracy(t.before))}</td>
         <td class="n">${percent(accuracy(t.after))}</td>
         <td class="n">${percent(t.target?.memorization_accuracy)}</td>
+        <td class="n">${figure(surprise, 3)} of ${figure(t.target?.suffix_nll, 3)}</td>
         <td class="n">${figure(run)}</td>
       </tr>
       ${wording}`;
   };
   return html`<table class="compact">
     <caption class="unseen-text">
-      Tokens predicted of each text, before and after, and its target
+      Tokens predicted of each text, before and after, at most so many; surprise after, at least so
+      much
     </caption>
     <thead>
       <tr>
         <th scope="col">text</th>
         <th scope="col" class="n">before</th>
         <th scope="col" class="n">after</th>
-        <th scope="col" class="n">target</th>
+        <th scope="col" class="n">limit</th>
+        <th scope="col" class="n">surprise, of at least</th>
         <th scope="col" class="n">longest run</th>
       </tr>
     </thead>
