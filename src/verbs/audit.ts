@@ -33,8 +33,8 @@ export async function audit(
 ): Promise<AuditResult & { failed: string | null }> {
   const { values } = resolveFlags(AUDIT, options);
   const { textField, texts: spec, top } = values;
-  const metrics = metricsOf(values.metrics);
   const gate = parseGate(values.failOn);
+  const metrics = metricsOf(values.metrics, gate);
   openSession(values);
   const model = await loadModel(values.model, {
     dtype: values.dtype === "bfloat16" ? "bfloat16" : "float32",
@@ -81,11 +81,11 @@ export async function audit(
   }
 }
 
-/** What was asked for, and what texts are ranked and counted by. */
-const metricsOf = (given: readonly string[] | undefined): string[] =>
-  [...new Set([...(given ?? METRIC_NAMES), "exact_match", RANKED_BY])].map(
-    (n) => metricNamed(n).name,
-  );
+/** What was asked for, what texts are ranked and counted by, and what the gate looks at. */
+const metricsOf = (given: readonly string[] | undefined, gate: Gate | null): string[] => {
+  const names = [...(given ?? METRIC_NAMES), "exact_match", RANKED_BY, gate?.metric ?? RANKED_BY];
+  return [...new Set(names.map((name) => metricNamed(name).name))];
+};
 
 function parted<R extends { id: string }>(
   records: readonly R[],
@@ -112,7 +112,7 @@ function tally(top: number, gate: Gate | null) {
     take(row: AuditRow) {
       count.texts++;
       if (row["exact_match"] === 1) count.recited++;
-      if (gate?.(row) === true) count.failing++;
+      if (gate?.fails(row) === true) count.failing++;
       ranked.push(row);
       if (ranked.length >= 2 * top) ranked = worst(ranked, top);
     },
@@ -130,31 +130,35 @@ const worst = (rows: AuditRow[], top: number): AuditRow[] =>
     )
     .slice(0, top);
 
-type Gate = (row: Record<string, unknown>) => boolean;
+type Gate = {
+  readonly metric: string;
+  readonly fails: (row: Readonly<Record<string, unknown>>) => boolean;
+};
+
+/** By their negations: what is no number fails, whichever way it is compared. */
+const FAILS: Readonly<Record<string, (value: number, limit: number) => boolean>> = {
+  ">": (value, limit) => !(value <= limit),
+  "<": (value, limit) => !(value >= limit),
+  ">=": (value, limit) => !(value < limit),
+  "<=": (value, limit) => !(value > limit),
+};
 
 /** recited, none, or <metric><op><number>: which rows make the command exit 1. */
 export function parseGate(text: string): Gate | null {
   if (text === "none") return null;
-  if (text === "recited") return (row) => row["exact_match"] === 1;
-  const match = /^([a-z_]+)\s*(>=|<=|>|<)\s*(-?[\d.]+(?:e-?\d+)?)$/.exec(text);
+  if (text === "recited") {
+    return { metric: "exact_match", fails: (row) => row["exact_match"] === 1 };
+  }
+  const match = /^([a-z_]+)\s*(>=|<=|>|<)\s*(-?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)$/.exec(text);
   if (match === null) {
     throw inputError(`--fail-on: expected recited, none, or <metric><op><number>, got "${text}"`, {
       wayOut: "for example: --fail-on 'memorization_accuracy>0.8'",
     });
   }
-  const [, name, op, number] = match as unknown as [string, string, string, string];
-  if (!(METRIC_NAMES as readonly string[]).includes(name)) {
-    throw unknownName("metric", name, METRIC_NAMES);
+  const [, metric, op, number] = match as unknown as [string, string, string, string];
+  if (!(METRIC_NAMES as readonly string[]).includes(metric)) {
+    throw unknownName("metric", metric, METRIC_NAMES);
   }
   const limit = Number(number);
-  return (row) => {
-    const value = Number(row[name]);
-    return op === ">"
-      ? value > limit
-      : op === "<"
-        ? value < limit
-        : op === ">="
-          ? value >= limit
-          : value <= limit;
-  };
+  return { metric, fails: (row) => FAILS[op]!(Number(row[metric]), limit) };
 }
