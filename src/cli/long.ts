@@ -2,7 +2,6 @@
  * @file What long commands share: recipe and resume, the run directory with its manifest, progress, Ctrl+C, the report. The
  * command itself is a library call.
  */
-import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { inputError, messageOf, UnreciteError } from "../base/errors.ts";
 import { flagName, resolveFlags, type Flags, type Options, type Values } from "../base/flags.ts";
@@ -10,6 +9,7 @@ import { readRecipe } from "./recipe.ts";
 import {
   openFreeRun,
   openRun,
+  readManifest,
   type Manifest,
   type RunDirectory,
   type Setting,
@@ -160,13 +160,9 @@ async function conclude(
 
 /** The settings of an earlier run, to go on with; what was a default then may be given again now. */
 function settingsIn(path: string, name: string): Record<string, unknown> {
-  const file = join(path, "run.json");
-  if (!existsSync(file)) {
-    throw inputError(`--resume ${path}: expected a run directory, got no run.json there`, {
-      wayOut: "name the directory that the interrupted run printed",
-    });
-  }
-  const manifest = JSON.parse(readFileSync(file, "utf8")) as Manifest;
+  const manifest = readManifest(path, {
+    wayOut: "name the directory that the interrupted run printed, or start a new run",
+  });
   if (manifest.command !== name) {
     throw inputError(
       `--resume ${path}: expected a run of ${name}, got one of ${manifest.command}`,

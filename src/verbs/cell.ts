@@ -12,7 +12,8 @@ import { makeFolder } from "../io/index.ts";
 import type { EraseResult } from "../eval/index.ts";
 import { holderOf } from "../run/directory.ts";
 import { parseEvents } from "../run/events.ts";
-import type { Manifest } from "../run/index.ts";
+import { readManifest } from "../run/read.ts";
+import type { Manifest } from "../run/types.ts";
 
 /** `folder`: the run directory that it came from. */
 export type CellOutcome = { readonly folder: string; readonly reused: boolean } & (
@@ -61,10 +62,10 @@ export async function runCell(
 
 const RUN_HELD: ErrorCode = "RUN_HELD";
 
-const manifestIn = (folder: string): Manifest | undefined => {
-  const path = join(folder, "run.json");
-  return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Manifest) : undefined;
-};
+const manifestIn = (folder: string): Manifest | undefined =>
+  existsSync(join(folder, "run.json"))
+    ? readManifest(folder, { wayOut: "remove this folder: the run is made again" })
+    : undefined;
 
 function doneIn(folder: string, manifest: Manifest, reused: boolean): CellOutcome {
   const path = join(folder, "events.jsonl");

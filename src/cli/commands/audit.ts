@@ -1,8 +1,8 @@
 /** @file `audit` on the command line: rows go to texts.jsonl as they are found, so an interrupted scan goes on. */
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { appendFileSync } from "node:fs";
 import { audit, type AuditRow } from "../../verbs/audit.ts";
 import { AUDIT } from "../../verbs/flags.ts";
-import type { TextLine } from "../../run/index.ts";
+import { readTextLines, type RunDirectory, type TextLine } from "../../run/index.ts";
 import type { Invocation } from "../invocation.ts";
 import { longCommand, percent } from "../long.ts";
 
@@ -13,6 +13,7 @@ export const run = (call: Invocation): Promise<number> =>
     call,
     async execute({ options, values, run: folder, signal, onEvent }) {
       const path = folder.file("texts.jsonl");
+      const known = await rowsIn(folder);
       const onRow = (row: AuditRow, content: string) => {
         const { id, ...before } = row;
         const status = row["exact_match"] === 1 ? "recited" : "measured";
@@ -30,7 +31,7 @@ export const run = (call: Invocation): Promise<number> =>
         signal,
         onEvent,
         onRow,
-        known: rowsIn(path),
+        known,
       });
       const summary = [
         `recited    ${result.recited} of ${result.texts} texts (${percent(result.recited / result.texts)})${result.skipped > 0 ? `, ${result.skipped} too short` : ""}`,
@@ -46,14 +47,12 @@ export const run = (call: Invocation): Promise<number> =>
     },
   });
 
-/** Rows of the interrupted scan; a line torn by a crash is measured again. */
-function rowsIn(path: string): Map<string, AuditRow> {
-  if (!existsSync(path)) return new Map();
-  const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
-  return new Map(
-    lines.map((line) => {
-      const { id, before } = JSON.parse(line) as TextLine;
-      return [id, { id, ...before } as AuditRow];
-    }),
-  );
+/** Rows of the interrupted scan; a line torn by a crash is taken off the file and measured again. */
+async function rowsIn(folder: RunDirectory): Promise<Map<string, AuditRow>> {
+  const path = folder.file("texts.jsonl");
+  const { lines, torn } = readTextLines(path, {
+    wayOut: `remove the file: --resume ${folder.path} then measures every text again`,
+  });
+  if (torn) await folder.saveTexts(lines); // or the next line would be put behind what is left of it
+  return new Map(lines.map(({ id, before }) => [id, { id, ...before } as AuditRow]));
 }
