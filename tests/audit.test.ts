@@ -4,7 +4,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { run } from "../src/cli/commands/audit.ts";
-import { audit } from "../src/index.ts";
+import { audit, type AuditResult } from "../src/index.ts";
+import { readRun } from "../src/report/read-run.ts";
 import type { Manifest, TextLine } from "../src/run/index.ts";
 import { CUT, reciting } from "./reciting.ts";
 import { sentences, temporary, textsFile } from "./tiny.ts";
@@ -42,6 +43,7 @@ const call = (given: Record<string, unknown>): Promise<number> =>
   run({ operands: [], given, json: false, quiet: true, recipe: undefined });
 const manifestIn = (folder: string) =>
   JSON.parse(readFileSync(join(folder, "run.json"), "utf8")) as Manifest;
+const eventsIn = (folder: string) => readRun(folder).events;
 const linesIn = (folder: string): TextLine[] =>
   readFileSync(join(folder, "texts.jsonl"), "utf8")
     .split("\n")
@@ -49,15 +51,19 @@ const linesIn = (folder: string): TextLine[] =>
     .map((line) => JSON.parse(line) as TextLine);
 
 /** A run as one that was interrupted behind its second text leaves it; `tail` stands after the lines. */
-async function interrupted(name: string, { tail = "" }: { tail?: string } = {}): Promise<string> {
-  const folder = at(name);
-  await call({ ...given, run: folder });
-  const manifest = { ...manifestIn(folder), status: "interrupted" };
-  writeFileSync(join(folder, "run.json"), JSON.stringify(manifest));
-  const lines = linesIn(folder).slice(0, 2);
+async function interrupted(
+  name: string,
+  { tail = "", texts: own }: { tail?: string; texts?: readonly string[] } = {},
+): Promise<string> {
+  const path = at(`run-${name}`);
+  const scanned = own === undefined ? texts : textsFile(folder, `${name}-texts`, own);
+  await call({ ...given, texts: scanned, run: path });
+  const manifest = { ...manifestIn(path), status: "interrupted" };
+  writeFileSync(join(path, "run.json"), JSON.stringify(manifest));
+  const lines = linesIn(path).slice(0, 2);
   const content = lines.map((line) => `${JSON.stringify(line)}\n`).join("");
-  writeFileSync(join(folder, "texts.jsonl"), content + tail);
-  return folder;
+  writeFileSync(join(path, "texts.jsonl"), content + tail);
+  return path;
 }
 
 test("--resume goes on behind a line torn by a crash, and refuses a file that holds something else", async () => {
@@ -87,4 +93,31 @@ test("--resume of what is no run of ours names the file and a way out", async ()
     writeFileSync(path, content);
     await assert.rejects(call({ resume: folder }), { exitCode: 2, message });
   }
+});
+
+test("--resume takes no row of another model, cut or text, and says so", async () => {
+  const warned = (folder: string) => eventsIn(folder).filter((e) => e["type"] === "warning").length;
+  const recitedIn = (folder: string) => (manifestIn(folder).results as AuditResult).recited;
+  const same = await interrupted("same");
+  const [first] = linesIn(same);
+  await call({ resume: same });
+  assert.deepEqual([linesIn(same)[0], warned(same)], [first, 0], "the row as it was");
+  for (const [name, other] of [
+    ["model", { model: at("base") }],
+    ["cut", { prefixTokens: 8 }],
+    ["metrics", { failOn: "suffix_nll<0", metrics: "exact_match,entropy" }],
+  ] as const) {
+    const folder = await interrupted(name);
+    await call({ resume: folder, ...other });
+    await call({ ...given, ...other, run: at(`${name}-anew`) });
+    assert.equal(recitedIn(folder), recitedIn(at(`${name}-anew`)), name);
+    const before = (path: string) => linesIn(path).map((line) => line.before);
+    assert.deepEqual(before(folder), before(at(`${name}-anew`)), "one line a text");
+    assert.equal(warned(folder), 1);
+  }
+  const changed = await interrupted("changed", { texts: [...recited, ...recited.slice(1)] });
+  textsFile(folder, "changed-texts", sentences("changed", 4, 24)); // fewer, under the same ids
+  await call({ resume: changed });
+  assert.equal(recitedIn(changed), 0);
+  assert.deepEqual([linesIn(changed).length, warned(changed)], [4, 1]);
 });

@@ -41,6 +41,8 @@ export type TextLine = {
   before?: Record<string, number>;
   after?: Record<string, number>;
   target?: { memorization_accuracy: number; suffix_nll: number };
+  /** Salted hash of all that `before` depends on: a scan that goes on takes only rows of its own. */
+  basis?: string;
   status: "erased" | "incomplete" | "skipped" | "recited" | "measured";
   step?: number | null;
   text?: string;

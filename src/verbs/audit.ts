@@ -3,13 +3,14 @@
  * no more memory than 1,000; what stays is one number a text and metric, and the worst `--top`.
  */
 import { inputError, unknownName } from "../base/errors.ts";
-import { resolveFlags, type Options } from "../base/flags.ts";
+import { resolveFlags, type Options, type Values } from "../base/flags.ts";
 import { METRIC_NAMES, metricNamed, summariseStream, type AuditResult } from "../eval/index.ts";
-import { loadModel } from "../models/index.ts";
+import type { TextRecord } from "../io/index.ts";
+import { loadModel, type Model } from "../models/index.ts";
 import { AUDIT } from "./flags.ts";
 import { measurePage, noText, pagesOf } from "./pages.ts";
 import { openSession } from "./session.ts";
-import type { TextSet } from "./sets.ts";
+import { recordLine, type TextSet } from "./sets.ts";
 
 /** A text's row, as it is found. */
 export type AuditRow = { id: string; windows: number; tokens: number } & Record<
@@ -18,11 +19,12 @@ export type AuditRow = { id: string; windows: number; tokens: number } & Record<
 >;
 export type AuditHooks = {
   signal?: AbortSignal | undefined;
-  onRow?: ((row: AuditRow, content: string) => void) | undefined;
+  /** `basis`: what the row depends on, model, cut, metrics and text. It holds the text: keep a salted hash of it at most. */
+  onRow?: ((row: AuditRow, content: string, basis: string) => void) | undefined;
   onEvent?:
     ((event: { type: "phase"; name: string; done: number; total: number }) => void) | undefined;
-  /** Ids measured by an earlier, interrupted run, with their rows. */
-  known?: ReadonlyMap<string, AuditRow>;
+  /** The row of an earlier, interrupted scan that had the same `basis`; asked once for every text. */
+  known?: ((id: string, basis: string) => AuditRow | undefined) | undefined;
 };
 
 const RANKED_BY = "memorization_accuracy";
@@ -45,8 +47,12 @@ export async function audit(
     let skipped = 0;
     const cut = { prefix: values.prefixTokens, suffix: values.suffixTokens, textField };
     const how = { name: "texts", spec, cut, metrics, signal: hooks.signal };
+    const basisOf = await basisUnder(model, values, metrics, hooks);
     for await (const records of pagesOf(spec, cut)) {
-      const { known, fresh } = parted(records, hooks.known);
+      const basis = new Map(records.map((r) => [r.id, basisOf(r)]));
+      const known = records.flatMap(({ id }) => hooks.known?.(id, basis.get(id)!) ?? []);
+      const met = new Set(known.map(({ id }) => id));
+      const fresh = records.filter(({ id }) => !met.has(id));
       for (const row of known) {
         sums.addRow(row as Record<string, number>, row.tokens);
         rows.take(row);
@@ -57,7 +63,7 @@ export async function audit(
         skipped += set.skipped.length;
         measured.forEach((values, text) => {
           const row = rowOf(set, text, values);
-          hooks.onRow?.(row, set.contents[text]!);
+          hooks.onRow?.(row, set.contents[text]!, basis.get(row.id)!);
           rows.take(row);
         });
       }
@@ -87,14 +93,18 @@ const metricsOf = (given: readonly string[] | undefined, gate: Gate | null): str
   return [...new Set(names.map((name) => metricNamed(name).name))];
 };
 
-function parted<R extends { id: string }>(
-  records: readonly R[],
-  known: ReadonlyMap<string, AuditRow> = new Map(),
-): { known: AuditRow[]; fresh: R[] } {
-  return {
-    known: records.flatMap((r) => known.get(r.id) ?? []),
-    fresh: records.filter((r) => !known.has(r.id)),
-  };
+/** What the row of a text depends on, for hooks that keep rows: a model that is only measured need not be hashed. */
+async function basisUnder(
+  model: Model,
+  { prefixTokens, suffixTokens }: Pick<Values<typeof AUDIT>, "prefixTokens" | "suffixTokens">,
+  metrics: readonly string[],
+  { known, onRow }: AuditHooks,
+): Promise<(record: TextRecord) => string> {
+  if (known === undefined && onRow === undefined) return () => "";
+  const { source, tokenizer, dtype } = model;
+  const measure = [prefixTokens, suffixTokens, [...metrics].sort()];
+  const common = [await source.hash(), tokenizer.sha256, dtype, ...measure];
+  return (record) => JSON.stringify([...common, recordLine(record)]);
 }
 
 function rowOf(set: TextSet, text: number, values: Record<string, number>): AuditRow {

@@ -96,6 +96,10 @@ export async function toSet(
   };
 }
 
+/** All that was given of a text, in one line. */
+export const recordLine = ({ id, text, prefix, suffix, tokens, spans }: TextRecord): string =>
+  JSON.stringify([id, text, prefix, suffix, tokens?.ids, spans]);
+
 const contentOf = (r: TextRecord, t: Tokenised): string =>
   r.text ?? (r.prefix !== undefined ? r.prefix + (r.suffix ?? "") : t.ids.join(" "));
 

@@ -13,8 +13,8 @@ export const run = (call: Invocation): Promise<number> =>
     call,
     async execute({ options, values, run: folder, signal, onEvent }) {
       const path = folder.file("texts.jsonl");
-      const known = await rowsIn(folder);
-      const onRow = (row: AuditRow, content: string) => {
+      const { known, conclude } = await earlierRows(folder, onEvent);
+      const onRow = (row: AuditRow, content: string, basis: string) => {
         const { id, ...before } = row;
         const status = row["exact_match"] === 1 ? "recited" : "measured";
         const line: TextLine = {
@@ -22,17 +22,14 @@ export const run = (call: Invocation): Promise<number> =>
           set: "texts",
           hash: folder.hashText(content),
           before: before as Record<string, number>,
+          basis: folder.hashText(basis),
           status,
           ...(values.includeText && { text: content }),
         };
         appendFileSync(path, `${JSON.stringify(line)}\n`);
       };
-      const { failed, ...result } = await audit(options, {
-        signal,
-        onEvent,
-        onRow,
-        known,
-      });
+      const { failed, ...result } = await audit(options, { signal, onEvent, onRow, known });
+      await conclude();
       const summary = [
         `recited    ${result.recited} of ${result.texts} texts (${percent(result.recited / result.texts)})${result.skipped > 0 ? `, ${result.skipped} too short` : ""}`,
         ...result.ranked
@@ -48,11 +45,39 @@ export const run = (call: Invocation): Promise<number> =>
   });
 
 /** Rows of the interrupted scan; a line torn by a crash is taken off the file and measured again. */
-async function rowsIn(folder: RunDirectory): Promise<Map<string, AuditRow>> {
+async function earlierRows(folder: RunDirectory, onEvent: (event: { type: string }) => void) {
   const path = folder.file("texts.jsonl");
-  const { lines, torn } = readTextLines(path, {
-    wayOut: `remove the file: --resume ${folder.path} then measures every text again`,
-  });
+  const wayOut = `remove the file: --resume ${folder.path} then measures every text again`;
+  const { lines, torn } = readTextLines(path, { wayOut });
   if (torn) await folder.saveTexts(lines); // or the next line would be put behind what is left of it
-  return new Map(lines.map(({ id, before }) => [id, { id, ...before } as AuditRow]));
+  const lineOf = new Map(lines.map((line) => [line.id, line]));
+  const met: string[] = [];
+  let stale = false;
+  const known = (id: string, basis: string): AuditRow | undefined => {
+    met.push(id);
+    const line = lineOf.get(id);
+    if (line === undefined) return undefined;
+    if (line.basis === folder.hashText(basis) && isWhole(line)) {
+      return { id, ...line.before } as AuditRow;
+    }
+    if (!stale) onEvent(STALE);
+    stale = true;
+    return undefined;
+  };
+  /** Leaves one line for each text of this scan, in its order. */
+  const conclude = async (): Promise<void> => {
+    if (lines.length === 0) return;
+    const last = new Map(readTextLines(path).lines.map((line) => [line.id, line]));
+    await folder.saveTexts(met.flatMap((id) => last.get(id) ?? []));
+  };
+  return { known, conclude };
 }
+
+const STALE = {
+  type: "warning",
+  message: "rows of the earlier scan are of another model, cut, metrics or text: measured anew",
+};
+
+/** An infinite figure is null in JSON. */
+const isWhole = ({ before = {} }: TextLine): boolean =>
+  Object.values(before).every((value) => typeof value === "number");
