@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { flagName } from "../src/base/flags.ts";
 import { compareResult } from "../src/eval/index.ts";
-import { compare, evaluate, type CompareOptions } from "../src/index.ts";
+import { compare, evaluate, type CompareHooks, type CompareOptions } from "../src/index.ts";
 import { runCell } from "../src/verbs/cell.ts";
 import { CUT, reciting } from "./reciting.ts";
 import { sentences, temporary, textsFile } from "./tiny.ts";
@@ -36,7 +36,12 @@ before(() => {
 
 test("a row for each method and seed; a second comparison finds the runs again", async () => {
   const cache = at("cache");
-  const first = await compare({ ...given, cache, seeds: ["0", "1"] });
+  const hashed: string[] = [];
+  const onFacts: CompareHooks["onFacts"] = ({ hashes = {} }) =>
+    void hashed.push(...Object.keys(hashes));
+  const first = await compare({ ...given, cache, seeds: ["0", "1"] }, { onFacts });
+  const texts = ["texts:forget", "texts:kept", "texts:heldout"];
+  assert.deepEqual(hashed, ["model", "tokenizer", ...texts]);
   compareResult.parse(first);
   assert.deepEqual(
     first.rows.map((r) => [r.method, r.seed, r.reused]),

@@ -3,18 +3,13 @@
  * command itself is a library call.
  */
 import { join } from "node:path";
-import { inputError, messageOf, UnreciteError } from "../base/errors.ts";
+import { messageOf, UnreciteError } from "../base/errors.ts";
 import { flagName, resolveFlags, type Flags, type Options, type Values } from "../base/flags.ts";
+import { addFacts, earlierSettings, manifestOf, settingsFrom } from "./manifest.ts";
 import { readRecipe } from "./recipe.ts";
-import {
-  openFreeRun,
-  openRun,
-  readManifest,
-  type Manifest,
-  type RunDirectory,
-  type Setting,
-} from "../run/index.ts";
-import { openSession, peakRss, type Session, type SessionOptions } from "../verbs/session.ts";
+import { openFreeRun, openRun, type Manifest, type RunDirectory } from "../run/index.ts";
+import type { Facts } from "../verbs/facts.ts";
+import { openSession, peakRss, type SessionOptions } from "../verbs/session.ts";
 import type { Invocation } from "./invocation.ts";
 import { progress, type Progress } from "./progress.ts";
 
@@ -24,13 +19,12 @@ export type Context<T extends Flags> = {
   readonly run: RunDirectory;
   readonly signal: AbortSignal;
   readonly onEvent: (event: { type: string }) => void;
-  readonly say: (line: string) => void;
+  readonly onFacts: (facts: Facts) => void;
 };
 
 type Outcome = {
   result: { schema: string };
   exitCode: number;
-  hashes?: Manifest["hashes"];
   summary: readonly string[];
 };
 
@@ -50,7 +44,9 @@ const stamp = (): string =>
 export async function longCommand<T extends Flags>(command: Command<T>): Promise<number> {
   const { name, table, call } = command;
   const resume = typeof call.given["resume"] === "string" ? call.given["resume"] : undefined;
-  const given = resume === undefined ? call.given : { ...settingsIn(resume, name), ...call.given };
+  const earlier = resume === undefined ? {} : earlierSettings(resume, name);
+  const before = Object.fromEntries(Object.entries(earlier).map(([key, s]) => [key, s.value]));
+  const given = { ...before, ...call.given };
   const recipe = call.recipe === undefined ? {} : await readRecipe(call.recipe);
   const { values, origins } = resolveFlags(table, given, recipe);
   const started = performance.now();
@@ -59,7 +55,11 @@ export async function longCommand<T extends Flags>(command: Command<T>): Promise
   const run = openOwn(name, resume ?? given["run"], resume !== undefined);
   const bar = progress({ quiet: call.quiet });
   const interrupted = interruptible();
-  const manifest = manifestOf(name, settingsFrom(values, origins), session);
+  const manifest = manifestOf(
+    name,
+    settingsFrom(values, origins, { given: call.given, earlier }),
+    session,
+  );
   const save: Save = (status, more = {}) => {
     const seconds = (performance.now() - started) / 1000;
     return run.saveManifest(
@@ -77,7 +77,8 @@ export async function longCommand<T extends Flags>(command: Command<T>): Promise
     };
     const { signal } = interrupted;
     const options = withoutUndefined(values);
-    const outcome = await command.execute({ values, options, run, signal, onEvent, say: bar.say });
+    const onFacts = (facts: Facts) => addFacts(manifest, facts, run.hashText);
+    const outcome = await command.execute({ values, options, run, signal, onEvent, onFacts });
     bar.stop();
     await conclude(outcome, { run, save, bar, json: call.json });
     return outcome.exitCode;
@@ -109,72 +110,20 @@ function openOwn(name: string, own: unknown, resume: boolean): RunDirectory {
     : openFreeRun(join("runs", `${stamp()}-${name}`));
 }
 
-const settingsFrom = <T extends Flags>(
-  values: Values<T>,
-  origins: Readonly<Record<string, Setting["from"]>>,
-): Record<string, Setting> =>
-  Object.fromEntries(
-    Object.entries<unknown>(values).map(([key, value]) => [key, { value, from: origins[key]! }]),
-  );
-
-function manifestOf(
-  command: Manifest["command"],
-  settings: Record<string, Setting>,
-  { versions, device, dtype, dtypeReason, threads }: Session,
-): Manifest {
-  return {
-    schema: "unrecite/run/v1",
-    command,
-    status: "running",
-    settings,
-    versions,
-    hashes: {},
-    device,
-    dtype,
-    dtypeReason,
-    threads,
-    seed: Number(settings["seed"]?.value ?? 0),
-    started: new Date().toISOString(),
-    seconds: 0,
-    peakRssBytes: 0,
-    results: null,
-    eventsHead: null,
-  };
-}
-
 type Save = (status: Manifest["status"], more?: Partial<Manifest>) => Promise<void>;
 
 /** Keeps the result with its report, and prints both. */
 async function conclude(
-  { result, exitCode, hashes, summary }: Outcome,
+  { result, exitCode, summary }: Outcome,
   { run, save, bar, json }: { run: RunDirectory; save: Save; bar: Progress; json: boolean },
 ): Promise<void> {
   run.event({ type: "result", schema: result.schema, exitCode });
-  await save("done", { results: result, ...(hashes && { hashes }) });
+  await save("done", { results: result });
   await writeReport(run, bar);
   if (json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   for (const line of [...summary, `run        ${run.path}`]) {
     (json ? process.stderr : process.stdout).write(`${line}\n`);
   }
-}
-
-/** The settings of an earlier run, to go on with; what was a default then may be given again now. */
-function settingsIn(path: string, name: string): Record<string, unknown> {
-  const manifest = readManifest(path, {
-    wayOut: "name the directory that the interrupted run printed, or start a new run",
-  });
-  if (manifest.command !== name) {
-    throw inputError(
-      `--resume ${path}: expected a run of ${name}, got one of ${manifest.command}`,
-      { wayOut: `use: unrecite ${manifest.command} --resume ${path}` },
-    );
-  }
-  if (manifest.status === "done") {
-    throw inputError(`--resume ${path}: expected an interrupted run, got one that is done`, {
-      wayOut: "start a new run",
-    });
-  }
-  return Object.fromEntries(Object.entries(manifest.settings).map(([key, s]) => [key, s.value]));
 }
 
 const withoutUndefined = <T extends Flags>(values: Values<T>): Options<T> =>

@@ -119,6 +119,14 @@ test("the verdict says how many texts to keep are still recited, not only their 
   );
 });
 
+test("a method's setting is named, not spelt as a flag; a hash of texts is said to be salted", () => {
+  const page = renderReport(erasedRun());
+  assert.match(page, /<code>rank<\/code>[\s\S]*method/);
+  assert.match(page, /<code>--utility-budget<\/code>/);
+  assert.match(page, /SHA-256, texts:forget \(salted\)/);
+  assert.doesNotMatch(page, /SHA-256, model \(salted\)/);
+});
+
 test("a step or an epoch taken again after a crash counts once", () => {
   const again = renderReport({ ...erasedRun(), events: [...EVENTS, ...EVENTS] });
   assert.match(again, /12\s+epochs,\s+48\s+steps/);

@@ -7,10 +7,11 @@ import { resolveFlags, type Options, type Values } from "../base/flags.ts";
 import { METRIC_NAMES, metricNamed, summariseStream, type AuditResult } from "../eval/index.ts";
 import type { TextRecord } from "../io/index.ts";
 import { loadModel, type Model } from "../models/index.ts";
+import { modelFacts, recordLine, textsHash, type OnFacts } from "./facts.ts";
 import { AUDIT } from "./flags.ts";
 import { measurePage, noText, pagesOf } from "./pages.ts";
 import { openSession } from "./session.ts";
-import { recordLine, type TextSet } from "./sets.ts";
+import type { TextSet } from "./sets.ts";
 
 /** A text's row, as it is found. */
 export type AuditRow = { id: string; windows: number; tokens: number } & Record<
@@ -23,6 +24,7 @@ export type AuditHooks = {
   onRow?: ((row: AuditRow, content: string, basis: string) => void) | undefined;
   onEvent?:
     ((event: { type: "phase"; name: string; done: number; total: number }) => void) | undefined;
+  onFacts?: OnFacts;
   /** The row of an earlier, interrupted scan that had the same `basis`; asked once for every text. */
   known?: ((id: string, basis: string) => AuditRow | undefined) | undefined;
 };
@@ -47,8 +49,11 @@ export async function audit(
     let skipped = 0;
     const cut = { prefix: values.prefixTokens, suffix: values.suffixTokens, textField };
     const how = { name: "texts", spec, cut, metrics, signal: hooks.signal };
+    await modelFacts(model, hooks.onFacts);
+    const hash = textsHash();
     const basisOf = await basisUnder(model, values, metrics, hooks);
     for await (const records of pagesOf(spec, cut)) {
+      hash.add(records);
       const basis = new Map(records.map((r) => [r.id, basisOf(r)]));
       const known = records.flatMap(({ id }) => hooks.known?.(id, basis.get(id)!) ?? []);
       const met = new Set(known.map(({ id }) => id));
@@ -72,6 +77,7 @@ export async function audit(
     }
     const { failing, ...count } = rows.count;
     if (count.texts === 0) throw noText(spec, skipped);
+    hooks.onFacts?.({ hashes: { "texts:texts": hash.digest() } });
     return {
       schema: "unrecite/audit/v1",
       model: values.model,

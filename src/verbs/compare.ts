@@ -8,6 +8,7 @@ import { methodNamed, retainTerm, type MethodSettings } from "../unlearn/methods
 import { runCell, type CellOutcome, type ErasePlan } from "./cell.ts";
 import { settingsOf } from "./erase-settings.ts";
 import { evaluate } from "./evaluate.ts";
+import { modelFacts, setFacts, textsHash, type OnFacts } from "./facts.ts";
 import { COMPARE, ERASE } from "./flags.ts";
 import { toolVersion } from "./session.ts";
 import { readItems, type Utility } from "./tasks.ts";
@@ -17,6 +18,7 @@ export type CompareValues = Values<typeof COMPARE>;
 export type CompareHooks = {
   signal?: AbortSignal | undefined;
   onEvent?: ((event: CompareEvent) => void) | undefined;
+  onFacts?: OnFacts;
   /** Where runs are kept when no `cache` is given. */
   folder?: string | undefined;
 };
@@ -38,12 +40,12 @@ const TEXTS = ["forget", "kept", "unseen", "heldout", "retain", "alternative"] a
 /** Compares methods: one `erase` each, one after the other. A method that fails is a row like any other. */
 export async function compare(
   options: CompareOptions,
-  { signal, onEvent, folder = "runs/compare" }: CompareHooks = {},
+  { signal, onEvent, onFacts, folder = "runs/compare" }: CompareHooks = {},
 ): Promise<CompareResult> {
   const { values } = resolveFlags(COMPARE, options);
   const started = performance.now();
   const cells = cellsOf(values);
-  const content = await contentKey(values);
+  const content = await contentKey(values, onFacts);
   const oracle = await oracleOf(values, { signal, onEvent });
   const rows: CompareRow[] = [];
   let any: EraseResult | undefined;
@@ -164,21 +166,29 @@ function settingsFor(flags: ErasePlan): ErasePlan {
 }
 
 /** A hash of the models and texts themselves: a file that changed under its name is another comparison. */
-async function contentKey(values: CompareValues): Promise<string> {
+async function contentKey(values: CompareValues, onFacts: OnFacts): Promise<string> {
   const parts: unknown[] = [toolVersion()];
-  for (const spec of [values.model, values.reference]) {
+  for (const key of ["model", "reference"] as const) {
+    const spec = values[key];
     if (spec === undefined) continue;
     const source = await openModel(spec);
     try {
       parts.push(await source.hash());
+      const own = key === "model" ? await source.tokenizer() : undefined;
+      if (own !== undefined) await modelFacts({ source, tokenizer: own }, onFacts);
     } finally {
       source.close();
     }
   }
   for (const key of TEXTS) {
     const spec = values[key];
-    if (spec === undefined || spec === "self") parts.push(spec ?? null);
-    else parts.push(await readAllTexts(spec, { textField: values.textField }));
+    const given = spec !== undefined && spec !== "self";
+    const records = given ? await readAllTexts(spec, { textField: values.textField }) : undefined;
+    parts.push(records ?? spec ?? null);
+    if (records === undefined) continue;
+    const hash = textsHash();
+    hash.add(records);
+    setFacts({ [key]: { sha256: hash.digest() } }, onFacts);
   }
   for (const { name, items } of await readItems(values)) parts.push(name, items);
   return sha256(new TextEncoder().encode(JSON.stringify(parts)));

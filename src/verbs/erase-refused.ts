@@ -172,22 +172,35 @@ function refuseOut({ method, ...values }: EraseValues, { writes }: MethodSetting
   );
 }
 
-function refuseSelection(
-  { select, writes, project }: MethodSettings,
-  given: readonly string[],
-): void {
-  if (writes === "mask") return; // has no selector
+function refuseSelection(settings: MethodSettings, given: readonly string[]): void {
+  const idle = idleIn(settings).find((key) => given.includes(key));
+  if (idle === undefined) return;
+  const { name } = selectorNamed(settings.select);
+  throw inputError(
+    `${flagName(idle)}: expected a --select that reads it, got --select ${name}, which does not`,
+    { wayOut: `leave out ${flagName(idle)}, or take another --select: unrecite ls selectors` },
+  );
+}
+
+/** Settings that the selector does not read. */
+function idleIn({ select, writes, project }: MethodSettings): string[] {
+  if (writes === "mask") return []; // has no selector
   const { kind, name } = selectorNamed(select);
-  const idle = [
+  return [
     ...(kind === "directions" ? ["fraction", "per"] : ["rank"]),
     ...(name === "directions" ? [] : ["groups"]),
     ...(kind === "directions" || project === "self" ? [] : ["samples"]),
     ...(kind === "directions" ? [] : ["precondition"]),
     ...(name === "dense" ? ["fraction", "per"] : []),
-  ].find((key) => given.includes(key));
-  if (idle === undefined) return;
-  throw inputError(
-    `${flagName(idle)}: expected a --select that reads it, got --select ${name}, which does not`,
-    { wayOut: `leave out ${flagName(idle)}, or take another --select: unrecite ls selectors` },
+  ];
+}
+
+/** The settings that were in force: none that would be refused as a flag. */
+export function settingsRead(method: string, settings: MethodSettings): Record<string, unknown> {
+  const { settings: own } = methodNamed(method);
+  const unread = Object.entries(READ_BY).flatMap(([key, reads]) =>
+    reads(settings, own) ? [] : [key],
   );
+  const idle = new Set([...unread, ...idleIn(settings)]);
+  return Object.fromEntries(Object.entries(settings).filter(([key]) => !idle.has(key)));
 }

@@ -47,13 +47,13 @@ export async function readAlternatives(
   values: EraseValues,
   forget: TextSet,
   model: Model,
-): Promise<Window[] | undefined> {
+): Promise<(Pick<TextSet, "sha256"> & { windows: Window[] }) | undefined> {
   const { alternative: spec, textField, prefixTokens: prefix, suffixTokens: suffix } = values;
   if (spec === undefined) return undefined;
   const set = await readSet("alternative", spec, model, { prefix, suffix, textField });
   const place = new Map(set.ids.map((id, i) => [id, i]));
   let [text, part] = [-1, 0];
-  return forget.windows.map((w) => {
+  const windows = forget.windows.map((w) => {
     part = w.text === text ? part + 1 : 0;
     text = w.text;
     const other = place.get(forget.ids[text]!);
@@ -65,6 +65,7 @@ export async function readAlternatives(
       { wayOut: "give each alternative the id of the text it stands for" },
     );
   });
+  return { windows, sha256: set.sha256 };
 }
 
 export async function evaluateSets(

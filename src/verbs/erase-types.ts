@@ -6,6 +6,7 @@ import type { PatchInfo } from "../patch/index.ts";
 import type { Goal } from "../unlearn/level.ts";
 import type { LoopEvent, LoopOutcome } from "../unlearn/loop-types.ts";
 import type { MethodSettings } from "../unlearn/methods/index.ts";
+import type { OnFacts } from "./facts.ts";
 import type { ERASE } from "./flags.ts";
 import type { Measured } from "./measure.ts";
 import type { Session } from "./session.ts";
@@ -25,6 +26,7 @@ export type EraseHooks = {
           | { type: "warning"; message: string },
       ) => void)
     | undefined;
+  onFacts?: OnFacts;
   /** Where checkpoints, patch and per-text rows go; without it only `--patch-out` and `--out` are written. */
   files?: RunFiles | undefined;
 };

@@ -22,6 +22,7 @@ import {
   readRetain,
   readSets,
 } from "./erase-sets.ts";
+import { settingsRead } from "./erase-refused.ts";
 import { settingsOf } from "./erase-settings.ts";
 import type {
   EraseHooks,
@@ -31,6 +32,7 @@ import type {
   EraseOptions,
   EraseValues,
 } from "./erase-types.ts";
+import { modelFacts, setFacts } from "./facts.ts";
 import { ERASE } from "./flags.ts";
 import { goalOf } from "./goal.ts";
 import { openSession } from "./session.ts";
@@ -45,6 +47,7 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
   const session = openSession(values);
   const { dispose, ...models } = await openModels(values, session.dtype);
   try {
+    await modelFacts(models.model, hooks.onFacts); // the one whose hash the checkpoint asks for too
     const inputs = await readInputs(values, models.measured, hooks);
     return await eraseFrom({ values, session, ...models, ...inputs, hooks, started });
   } finally {
@@ -89,11 +92,14 @@ async function readInputs(
   const sets = await readSets(values, model);
   const settings = settingsOf(values, { hasSpans: sets.forget.hasSpans });
   const retain = await readRetain(values, model);
-  const alternatives = await readAlternatives(values, sets.forget, model);
+  const alternative = await readAlternatives(values, sets.forget, model);
   const { forget, kept, unseen, heldout } = sets;
+  setFacts({ forget, kept, unseen, heldout, retain, alternative }, hooks.onFacts);
+  hooks.onFacts?.({ settings: settingsRead(values.method, settings) });
   for (const message of checkOverlaps([forget, kept, unseen, heldout, retain])) {
     hooks.onEvent?.({ type: "warning", message });
   }
+  const alternatives = alternative?.windows;
   return { sets, settings, retain, alternatives, earlier: await readPrevious(values, model) };
 }
 

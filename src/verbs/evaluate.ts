@@ -4,7 +4,9 @@ import { inputError } from "../base/errors.ts";
 import { METRIC_NAMES, metricNamed, type EvaluateResult } from "../eval/index.ts";
 import { loadModel, type Model, type Served } from "../models/index.ts";
 import { twinFor, type Rounding, type Twin } from "../unlearn/rounding.ts";
+import { inspectPatch } from "../patch/index.ts";
 import { patchedWeights } from "./erase-output.ts";
+import { modelFacts, type OnFacts } from "./facts.ts";
 import { EVALUATE } from "./flags.ts";
 import { measureStream } from "./pages.ts";
 import { openSession } from "./session.ts";
@@ -15,11 +17,12 @@ export type EvaluateHooks = {
   signal?: AbortSignal | undefined;
   onEvent?:
     ((event: { type: "phase"; name: string; done: number; total: number }) => void) | undefined;
+  onFacts?: OnFacts;
 };
 
 export async function evaluate(
   options: Options<typeof EVALUATE>,
-  { signal, onEvent }: EvaluateHooks = {},
+  { signal, onEvent, onFacts }: EvaluateHooks = {},
 ): Promise<EvaluateResult> {
   const { values } = resolveFlags(EVALUATE, options);
   const roles = (["forget", "kept", "unseen", "heldout"] as const).filter(
@@ -39,7 +42,11 @@ export async function evaluate(
   let patched: Served | undefined;
   let twin: Twin | undefined;
   try {
+    await modelFacts(model, onFacts);
     patched = values.patch === undefined ? undefined : await patchedWeights(values.patch, model);
+    if (values.patch !== undefined) {
+      onFacts?.({ hashes: { patch: (await inspectPatch(values.patch)).sha256 } });
+    }
     twin = twinBeside(values.rounding, model, patched);
     const { arch, weights } = patched ?? model;
     const served = { ...model, arch, weights: twin?.of(weights) ?? weights };
@@ -52,9 +59,9 @@ export async function evaluate(
           : { prefix: values.prefixTokens, suffix: values.suffixTokens };
       const cut = { ...lengths, textField: values.textField };
       const how = { name: role, spec: values[role]!, cut, metrics, signal };
-      result[role] = await measureStream(served, role, how, (done) =>
-        onEvent?.({ type: "phase", name: `measuring ${role}`, done, total: NaN }),
-      );
+      const onTexts = (done: number) =>
+        onEvent?.({ type: "phase", name: `measuring ${role}`, done, total: NaN });
+      result[role] = await measureStream(served, role, how, { onTexts, onFacts });
     }
     const utility = await measureTasks(served, tasks, {
       signal,

@@ -7,6 +7,7 @@ import { memorizeLoop, type MemorizeEvent } from "../unlearn/memorize-loop.ts";
 import { selfTexts } from "../unlearn/self-text.ts";
 import { dealt, dosesOf } from "./doses.ts";
 import { evaluateDocument } from "./erase-sets.ts";
+import { modelFacts, setFacts, type OnFacts } from "./facts.ts";
 import { MEMORIZE } from "./flags.ts";
 import { measureSet, type Measured } from "./measure.ts";
 import { openSession, peakRss } from "./session.ts";
@@ -22,6 +23,7 @@ export type MemorizeHooks = {
           | { type: "warning"; message: string },
       ) => void)
     | undefined;
+  onFacts?: OnFacts;
 };
 
 type MemorizeValues = Values<typeof MEMORIZE>;
@@ -49,7 +51,8 @@ export async function memorize(
   // float32 throughout: this makes a target, and a target should not carry rounding of its own
   const dtype = values.dtype === "bfloat16" ? "bfloat16" : "float32";
   const { material, before, epochs } = await withModel(values.model, { dtype }, async (model) => {
-    const material = await readMaterial(model, values, hooks.signal);
+    await modelFacts(model, hooks.onFacts);
+    const material = await readMaterial(model, values, hooks);
     const before = await measure(model, material, hooks.signal);
     return { material, before, epochs: await teach(model, material, values, hooks) };
   });
@@ -84,7 +87,7 @@ async function withModel<T>(
 async function readMaterial(
   model: Model,
   values: MemorizeValues,
-  signal: AbortSignal | undefined,
+  { signal, onFacts }: MemorizeHooks,
 ): Promise<Material> {
   const { prefixTokens: prefix, suffixTokens: suffix, textField } = values;
   const texts = await readSet("texts", values.texts, model, { prefix, suffix, textField });
@@ -92,7 +95,11 @@ async function readMaterial(
     values.heldout === undefined
       ? undefined
       : await readSet("heldout", values.heldout, model, { ...HELDOUT_CUT, textField });
-  const general = await generalWindows(values.general, model, texts, values, signal);
+  const window = { prefix: 1, suffix: prefix + suffix - 1, textField };
+  const given =
+    values.general === "self" ? undefined : await readSet("general", values.general, model, window);
+  setFacts({ texts, heldout, general: given }, onFacts);
+  const general = given?.windows ?? (await ownWindows(model, texts, values, signal));
   return { texts, heldout, general, dose: dealt(texts.ids.length, values.repeats, values.seed) };
 }
 
@@ -137,26 +144,14 @@ async function teach(
 const recitedIn = (measured: Measured | undefined): number =>
   measured?.rows.filter((r) => r?.["exact_match"] === 1).length ?? 0;
 
-/** Windows of general text as long as the texts' own: from a file, or the model's own samples. */
-async function generalWindows(
-  spec: string,
+/** The model's own samples as general text, in windows as long as the texts' own. */
+async function ownWindows(
   model: Model,
   texts: TextSet,
-  {
-    prefixTokens,
-    suffixTokens,
-    seed,
-    textField,
-  }: { prefixTokens: number; suffixTokens: number; seed: number; textField: string },
+  { prefixTokens, suffixTokens, seed }: MemorizeValues,
   signal: AbortSignal | undefined,
 ): Promise<Window[]> {
   const length = prefixTokens + suffixTokens;
-  if (spec !== "self") {
-    return [
-      ...(await readSet("general", spec, model, { prefix: 1, suffix: length - 1, textField }))
-        .windows,
-    ];
-  }
   const rows = await selfTexts(model.arch, model.weights, {
     count: 192,
     length,

@@ -12,6 +12,7 @@ import {
 import { inputError, type UnreciteError } from "../base/errors.ts";
 import { readTexts, type TextRecord } from "../io/index.ts";
 import type { Model } from "../models/index.ts";
+import { setFacts, textsHash, type OnFacts } from "./facts.ts";
 import { toSet, type Cut, type TextSet } from "./sets.ts";
 
 const PAGE = 256; // texts measured at once
@@ -65,17 +66,20 @@ export async function measureStream(
   model: Model,
   role: SetName,
   options: PageOptions,
-  onTexts: (done: number) => void,
+  { onTexts, onFacts }: { onTexts: (done: number) => void; onFacts: OnFacts },
 ): Promise<Record<string, MetricValue>> {
   const sums = summariseStream(options.metrics, role);
+  const hash = textsHash();
   let [done, used] = [0, 0];
   for await (const records of pagesOf(options.spec, options.cut)) {
+    hash.add(records);
     const { set, stats, rows } = await measurePage(model, records, options);
     sums.add(stats, rows);
     used += set.ids.length;
     onTexts((done += records.length));
   }
   if (used === 0) throw noText(options.spec, done);
+  setFacts({ [options.name]: { sha256: hash.digest() } }, onFacts);
   return sums.result();
 }
 

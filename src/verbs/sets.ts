@@ -5,11 +5,11 @@ import {
   findOverlaps,
   gpt2Decoder,
   readAllTexts,
-  sha256,
   type TextRecord,
   type Tokenizer,
 } from "../io/index.ts";
 import type { Model } from "../models/index.ts";
+import { textsHash } from "./facts.ts";
 
 export type TextSet = {
   readonly name: string;
@@ -23,6 +23,8 @@ export type TextSet = {
   /** Ids of texts of fewer than 8 tokens, or without a token in their spans. */
   readonly skipped: readonly string[];
   readonly hasSpans: boolean;
+  /** See `textsHash`; of the skipped ones too. */
+  readonly sha256: string;
 };
 
 export type Cut = { prefix: number; suffix: number; textField?: string };
@@ -84,6 +86,8 @@ export async function toSet(
       { wayOut: "give longer texts" },
     );
   }
+  const hash = textsHash();
+  hash.add(records);
   return {
     name,
     spec,
@@ -93,12 +97,9 @@ export async function toSet(
     windows: used.flatMap((i, text) => cut[i]!.map((w) => ({ ...w, text }))),
     skipped: records.filter((_, i) => cut[i]!.length === 0).map((r) => r.id),
     hasSpans: records.some((r) => r.spans !== undefined),
+    sha256: hash.digest(),
   };
 }
-
-/** All that was given of a text, in one line. */
-export const recordLine = ({ id, text, prefix, suffix, tokens, spans }: TextRecord): string =>
-  JSON.stringify([id, text, prefix, suffix, tokens?.ids, spans]);
 
 const contentOf = (r: TextRecord, t: Tokenised): string =>
   r.text ?? (r.prefix !== undefined ? r.prefix + (r.suffix ?? "") : t.ids.join(" "));
@@ -159,7 +160,3 @@ export function checkOverlaps(sets: readonly (TextSet | undefined)[]): string[] 
       `${names} share runs of 8 tokens: ${[...ids].slice(0, 6).join(", ")}${ids.size > 6 ? ", …" : ""}`,
   );
 }
-
-/** SHA-256 of a set's contents, for the manifest. */
-export const hashOfSet = (set: TextSet): string =>
-  sha256(set.ids.map((id, i) => `${id}\n${sha256(set.contents[i]!)}`).join("\n"));

@@ -11,7 +11,7 @@ export const run = (call: Invocation): Promise<number> =>
     name: "audit",
     table: AUDIT,
     call,
-    async execute({ options, values, run: folder, signal, onEvent }) {
+    async execute({ options, values, run: folder, signal, onEvent, onFacts }) {
       const path = folder.file("texts.jsonl");
       const { known, conclude } = await earlierRows(folder, onEvent);
       const onRow = (row: AuditRow, content: string, basis: string) => {
@@ -28,7 +28,13 @@ export const run = (call: Invocation): Promise<number> =>
         };
         appendFileSync(path, `${JSON.stringify(line)}\n`);
       };
-      const { failed, ...result } = await audit(options, { signal, onEvent, onRow, known });
+      const { failed, ...result } = await audit(options, {
+        signal,
+        onEvent,
+        onFacts,
+        onRow,
+        known,
+      });
       await conclude();
       const summary = [
         `recited    ${result.recited} of ${result.texts} texts (${percent(result.recited / result.texts)})${result.skipped > 0 ? `, ${result.skipped} too short` : ""}`,

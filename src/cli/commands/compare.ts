@@ -11,8 +11,8 @@ export const run = (call: Invocation): Promise<number> =>
     name: "compare",
     table: COMPARE,
     call,
-    async execute({ options, run: folder, signal, onEvent }) {
-      const result = await compare(options, { signal, onEvent, folder: folder.path });
+    async execute({ options, run: folder, signal, onEvent, onFacts }) {
+      const result = await compare(options, { signal, onEvent, onFacts, folder: folder.path });
       await writeFileAtomic(folder.file("table.csv"), csv(result.rows));
       const none = result.rows.every((row) => row.status === "failed");
       return { result, exitCode: none ? 1 : 0, summary: summaryOf(result) };

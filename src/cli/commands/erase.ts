@@ -11,13 +11,13 @@ export const run = (call: Invocation): Promise<number> =>
     name: "erase",
     table: ERASE,
     call,
-    async execute({ options, run: folder, signal, onEvent }) {
-      const result = await erase(options, { signal, onEvent, files: runFiles(folder) });
+    async execute({ options, run: folder, signal, onEvent, onFacts }) {
+      const result = await erase(options, { signal, onEvent, onFacts, files: runFiles(folder) });
       const anew = result.previous.some((p) => p.recited > 0);
       const done = result.status === "erased" || result.status === "nothing_to_erase";
       const exitCode = done && !anew ? 0 : 1;
-      const hashes = result.patch === null ? {} : { patch: result.patch.sha256 };
-      return { result, exitCode, hashes, summary: summaryOf(result) };
+      if (result.patch !== null) onFacts({ hashes: { patch: result.patch.sha256 } });
+      return { result, exitCode, summary: summaryOf(result) };
     },
   });
 

@@ -10,8 +10,8 @@ export const run = (call: Invocation): Promise<number> =>
     name: "evaluate",
     table: EVALUATE,
     call,
-    async execute({ options, signal, onEvent }) {
-      const result = await evaluate(options, { signal, onEvent });
+    async execute({ options, signal, onEvent, onFacts }) {
+      const result = await evaluate(options, { signal, onEvent, onFacts });
       return { result, exitCode: 0, summary: tableOf(result) };
     },
   });

@@ -9,8 +9,8 @@ export const run = (call: Invocation): Promise<number> =>
     name: "memorize",
     table: MEMORIZE,
     call,
-    async execute({ options, signal, onEvent }) {
-      const result = await memorize(options, { signal, onEvent });
+    async execute({ options, signal, onEvent, onFacts }) {
+      const result = await memorize(options, { signal, onEvent, onFacts });
       const [before, after] = [
         result.before.heldout?.["perplexity"]?.value,
         result.after.heldout?.["perplexity"]?.value,

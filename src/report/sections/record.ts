@@ -13,13 +13,15 @@ const ORIGIN: Readonly<Record<Setting["from"], string>> = {
 };
 const RANK = Object.keys(ORIGIN);
 
-const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+const nameOf = (key: string): string => key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+/** What a method brought need not be a flag. */
+const flagOf = (key: string): string => `--${nameOf(key)}`;
 
 export function settingsSection({ settings }: Manifest): Section {
   const rows = Object.entries(settings)
     .sort(([, a], [, b]) => RANK.indexOf(a.from) - RANK.indexOf(b.from))
     .map(([key, { value, from }]): Piece[] => [
-      html`<code>${flagOf(key)}</code>`,
+      html`<code>${from === "method" ? nameOf(key) : flagOf(key)}</code>`,
       typeof value === "string" ? value : (JSON.stringify(value) ?? "–"),
       ORIGIN[from],
     ]);
@@ -43,7 +45,10 @@ export function recordSection({ manifest: m, log }: RunData): Section {
     ],
     ["Device", `${m.device}, ${m.threads} threads, ${m.dtype} (${m.dtypeReason})`],
     ["Seed", String(m.seed)],
-    ...Object.entries(m.hashes).map(([k, v]): [string, Piece] => [`SHA-256, ${k}`, code(v ?? "–")]),
+    ...Object.entries(m.hashes).map(([k, v]): [string, Piece] => [
+      `SHA-256, ${k}${k.startsWith("texts:") ? " (salted)" : ""}`,
+      code(v ?? "–"),
+    ]),
     ["Event log ends in", code(m.eventsHead ?? "–")],
   ];
   const state =
