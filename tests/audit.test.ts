@@ -50,17 +50,21 @@ const linesIn = (folder: string): TextLine[] =>
     .slice(0, -1)
     .map((line) => JSON.parse(line) as TextLine);
 
-/** A run as one that was interrupted behind its second text leaves it; `tail` stands after the lines. */
+/** A run as one that was interrupted behind some lines leaves it; `tail` stands after the lines. */
 async function interrupted(
   name: string,
-  { tail = "", texts: own }: { tail?: string; texts?: readonly string[] } = {},
+  {
+    tail = "",
+    lines: kept = 2,
+    texts: own,
+  }: { tail?: string; lines?: number; texts?: readonly string[] } = {},
 ): Promise<string> {
   const path = at(`run-${name}`);
   const scanned = own === undefined ? texts : textsFile(folder, `${name}-texts`, own);
   await call({ ...given, texts: scanned, run: path });
   const manifest = { ...manifestIn(path), status: "interrupted" };
   writeFileSync(join(path, "run.json"), JSON.stringify(manifest));
-  const lines = linesIn(path).slice(0, 2);
+  const lines = linesIn(path).slice(0, kept);
   const content = lines.map((line) => `${JSON.stringify(line)}\n`).join("");
   writeFileSync(join(path, "texts.jsonl"), content + tail);
   return path;
@@ -120,4 +124,20 @@ test("--resume takes no row of another model, cut or text, and says so", async (
   await call({ resume: changed });
   assert.equal(recitedIn(changed), 0);
   assert.deepEqual([linesIn(changed).length, warned(changed)], [4, 1]);
+});
+
+test("texts that are too short are counted and named, once, also by a scan that goes on", async () => {
+  const texts = ["abc", recited[0]!, "f", recited[1]!, "de"];
+  const folder = await interrupted("short", { texts, lines: 4 });
+  await call({ resume: folder });
+  const { skipped, skipped_ids, ...result } = manifestIn(folder).results as AuditResult;
+  const ids = ["short-texts-0", "short-texts-2", "short-texts-4"];
+  assert.deepEqual([result.texts, skipped, skipped_ids], [2, 3, { texts: ids }]);
+  assert.deepEqual(
+    linesIn(folder).map(({ id, status }) => [id, status]),
+    [0, 1, 2, 3, 4].map((i) => [`short-texts-${i}`, i % 2 === 0 ? "skipped" : "recited"]),
+  );
+  assert.ok(!eventsIn(folder).some((e) => e["type"] === "warning"));
+  const { skipped_ids: none } = await audit(given);
+  assert.equal(none, undefined);
 });

@@ -14,6 +14,7 @@ import { test } from "node:test";
 import { UnreciteError } from "../src/base/errors.ts";
 import { erase, evaluate, loadModel, memorize } from "../src/index.ts";
 import { openCheckpoint, writeSafetensors, type SafetensorsEntry } from "../src/io/index.ts";
+import { skippedLines } from "../src/cli/skipped.ts";
 import { memory } from "../src/torch/index.ts";
 import { CONFIG, sentences, temporary, textsFile, tinyModel } from "./tiny.ts";
 
@@ -154,6 +155,31 @@ test("a text in two sets is refused, a set that only touches another is named", 
     void (event.type === "warning" && warnings.push(event.message!));
   await erase({ model, forget, kept: near, target: "ma=1,nll=0", ...cut }, { onEvent });
   assert.match(warnings.join(), /forget and kept share runs of 8 tokens/);
+});
+
+test("texts that are too short are named in the results of evaluate, memorize and erase", async () => {
+  const model = await spoiled(() => undefined);
+  const some = (name: string, more: readonly string[]) =>
+    textsFile(folder, name, [...more, ...sentences(name, 2, 24)]);
+  const [forget, kept] = [some("few", ["abc", "de"]), some("many", Array<string>(9).fill("f"))];
+  const few = ["few-0", "few-1"];
+  const measured = await evaluate({ model, forget, kept, ...cut });
+  const many = measured.skipped_ids?.["kept"];
+  assert.deepEqual(measured.skipped_ids, { forget: few, kept: many });
+  assert.deepEqual(skippedLines(measured), [
+    "skipped    2 of forget, too short: few-0, few-1",
+    "skipped    9 of kept, too short: many-0, many-1, many-2, many-3, many-4, many-5, …",
+  ]);
+  const out = join(folder, "short-out");
+  const made = await memorize({ model, texts: forget, general: kept, out, epochs: 1, ...cut });
+  assert.deepEqual(made.skipped_ids, { texts: few, general: many });
+  const heldout = some("held", ["g"]);
+  const result = await erase({ model, forget, heldout, target: "ma=1,nll=0", ...cut });
+  assert.deepEqual(result.skipped_ids, { forget: few, heldout: ["held-0"] });
+  assert.equal(
+    (await evaluate({ model, forget: some("none", []), ...cut })).skipped_ids,
+    undefined,
+  );
 });
 
 test("memorize whose gradient is no number says so, and writes nothing", async () => {

@@ -3,12 +3,15 @@ import { z } from "zod";
 import { metricValue } from "./summary.ts";
 
 const metrics = z.record(z.string(), metricValue);
+/** By set, texts of fewer than 8 tokens or without one in their spans; absent where there are none. */
+const skippedIds = z.record(z.string(), z.array(z.string())).optional();
 
 export const auditResult = z.object({
   schema: z.literal("unrecite/audit/v1"),
   model: z.string(),
   texts: z.number().int(),
   skipped: z.number().int(),
+  skipped_ids: skippedIds,
   recited: z.number().int(),
   metrics,
   ranked: z.array(z.looseObject({ id: z.string(), windows: z.number().int() })),
@@ -23,6 +26,7 @@ export const evaluateResult = z.object({
   unseen: metrics.optional(),
   heldout: metrics.optional(),
   utility: z.record(z.string(), metrics).optional(),
+  skipped_ids: skippedIds,
 });
 export type EvaluateResult = z.infer<typeof evaluateResult>;
 
@@ -30,6 +34,7 @@ export const memorizeResult = z.object({
   schema: z.literal("unrecite/memorize/v1"),
   out: z.string(),
   texts: z.number().int(),
+  skipped_ids: skippedIds,
   recited: z.number().int(),
   epochs: z.number().int(),
   /** With several doses, what each led to: how often its texts were shown an epoch, how many are recited, means over them. */
@@ -73,6 +78,7 @@ export const eraseResult = z.object({
     skipped: z.number().int(),
     recited: z.number().int(),
   }),
+  skipped_ids: skippedIds,
   over_forgotten: z.number().int(),
   selection: z.object({
     metric: z.string(),

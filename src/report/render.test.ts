@@ -153,6 +153,7 @@ test("audit, evaluate and memorize have their own verdicts", () => {
       model: "m",
       texts: 4,
       skipped: 1,
+      skipped_ids: { texts: ["short-1"] },
       recited: 1,
       metrics: before.forget,
       ranked: [
@@ -160,11 +161,16 @@ test("audit, evaluate and memorize have their own verdicts", () => {
         { id: "b", windows: 1, exact_match: 0, memorization_accuracy: 0.4 },
       ],
     },
-    evaluate: { ...before, utility: { lambada: before.heldout } },
+    evaluate: {
+      ...before,
+      skipped_ids: { kept: ["short-1", "short-2"] },
+      utility: { lambada: before.heldout },
+    },
     memorize: {
       schema: "unrecite/memorize/v1",
       out: "out",
       texts: 4,
+      skipped_ids: { general: ["short-1"] },
       recited: 4,
       epochs: 3,
       doses: [
@@ -185,6 +191,7 @@ test("audit, evaluate and memorize have their own verdicts", () => {
     assert.ok(page.includes(`>${titles[command]}<`), command);
     assert.doesNotMatch(page, /<script|EMSO/i);
     assert.ok(!page.includes(SECRET));
+    assert.match(page, /left out \(\w[\w ]*\):\s+<code>short-1</);
     const told = /40.{1,6}% when shown 1 time an epoch, 100.{1,6}% when shown 8 times\./.test(page);
     assert.equal(told, command === "memorize");
   }

@@ -11,7 +11,7 @@ import { modelFacts, recordLine, textsHash, type OnFacts } from "./facts.ts";
 import { AUDIT } from "./flags.ts";
 import { measurePage, noText, pagesOf } from "./pages.ts";
 import { openSession } from "./session.ts";
-import type { TextSet } from "./sets.ts";
+import { skippedIn, type TextSet } from "./sets.ts";
 
 /** A text's row, as it is found. */
 export type AuditRow = { id: string; windows: number; tokens: number } & Record<
@@ -22,6 +22,8 @@ export type AuditHooks = {
   signal?: AbortSignal | undefined;
   /** `basis`: what the row depends on, model, cut, metrics and text. It holds the text: keep a salted hash of it at most. */
   onRow?: ((row: AuditRow, content: string, basis: string) => void) | undefined;
+  /** A text of fewer than 8 tokens, or without one in its spans. */
+  onSkipped?: ((id: string) => void) | undefined;
   onEvent?:
     ((event: { type: "phase"; name: string; done: number; total: number }) => void) | undefined;
   onFacts?: OnFacts;
@@ -36,7 +38,6 @@ export async function audit(
   hooks: AuditHooks = {},
 ): Promise<AuditResult & { failed: string | null }> {
   const { values } = resolveFlags(AUDIT, options);
-  const { textField, texts: spec, top } = values;
   const gate = parseGate(values.failOn);
   const metrics = metricsOf(values.metrics, gate);
   openSession(values);
@@ -44,53 +45,67 @@ export async function audit(
     dtype: values.dtype === "bfloat16" ? "bfloat16" : "float32",
   });
   try {
-    const sums = summariseStream(metrics, "texts");
-    const rows = tally(top, gate);
-    let skipped = 0;
-    const cut = { prefix: values.prefixTokens, suffix: values.suffixTokens, textField };
-    const how = { name: "texts", spec, cut, metrics, signal: hooks.signal };
     await modelFacts(model, hooks.onFacts);
-    const hash = textsHash();
-    const basisOf = await basisUnder(model, values, metrics, hooks);
-    for await (const records of pagesOf(spec, cut)) {
-      hash.add(records);
-      const basis = new Map(records.map((r) => [r.id, basisOf(r)]));
-      const known = records.flatMap(({ id }) => hooks.known?.(id, basis.get(id)!) ?? []);
-      const met = new Set(known.map(({ id }) => id));
-      const fresh = records.filter(({ id }) => !met.has(id));
-      for (const row of known) {
-        sums.addRow(row as Record<string, number>, row.tokens);
-        rows.take(row);
-      }
-      if (fresh.length > 0) {
-        const { set, stats, rows: measured } = await measurePage(model, fresh, how);
-        sums.add(stats, measured);
-        skipped += set.skipped.length;
-        measured.forEach((values, text) => {
-          const row = rowOf(set, text, values);
-          hooks.onRow?.(row, set.contents[text]!, basis.get(row.id)!);
-          rows.take(row);
-        });
-      }
-      const done = rows.count.texts + skipped;
-      hooks.onEvent?.({ type: "phase", name: "auditing", done, total: NaN });
-    }
-    const { failing, ...count } = rows.count;
-    if (count.texts === 0) throw noText(spec, skipped);
-    hooks.onFacts?.({ hashes: { "texts:texts": hash.digest() } });
+    const { sums, rows, skipped } = await scan(model, values, { gate, metrics }, hooks);
+    const { failing, texts, recited } = rows.count;
+    if (texts === 0) throw noText(values.texts, skipped.length);
     return {
       schema: "unrecite/audit/v1",
       model: values.model,
-      texts: count.texts,
-      skipped,
-      recited: count.recited,
+      texts,
+      skipped: skipped.length,
+      ...skippedIn({ texts: { skipped } }),
+      recited,
       metrics: sums.result(),
       ranked: rows.worst(),
-      failed: failing > 0 ? `${failing} of ${count.texts} texts: ${values.failOn}` : null,
+      failed: failing > 0 ? `${failing} of ${texts} texts: ${values.failOn}` : null,
     };
   } finally {
     model.dispose();
   }
+}
+
+/** Measures every text whose row is not known, a page at a time. */
+async function scan(
+  model: Model,
+  values: Values<typeof AUDIT>,
+  { gate, metrics }: { gate: Gate | null; metrics: readonly string[] },
+  hooks: AuditHooks,
+) {
+  const { textField, texts: spec } = values;
+  const sums = summariseStream(metrics, "texts");
+  const rows = tally(values.top, gate);
+  const skipped: string[] = [];
+  const cut = { prefix: values.prefixTokens, suffix: values.suffixTokens, textField };
+  const how = { name: "texts", spec, cut, metrics, signal: hooks.signal };
+  const hash = textsHash();
+  const basisOf = await basisUnder(model, values, metrics, hooks);
+  for await (const records of pagesOf(spec, cut)) {
+    hash.add(records);
+    const basis = new Map(records.map((r) => [r.id, basisOf(r)]));
+    const known = records.flatMap(({ id }) => hooks.known?.(id, basis.get(id)!) ?? []);
+    const met = new Set(known.map(({ id }) => id));
+    const fresh = records.filter(({ id }) => !met.has(id));
+    for (const row of known) {
+      sums.addRow(row as Record<string, number>, row.tokens);
+      rows.take(row);
+    }
+    if (fresh.length > 0) {
+      const { set, stats, rows: measured } = await measurePage(model, fresh, how);
+      sums.add(stats, measured);
+      measured.forEach((values, text) => {
+        const row = rowOf(set, text, values);
+        hooks.onRow?.(row, set.contents[text]!, basis.get(row.id)!);
+        rows.take(row);
+      });
+      for (const id of set.skipped) hooks.onSkipped?.(id);
+      skipped.push(...set.skipped);
+    }
+    const done = rows.count.texts + skipped.length;
+    hooks.onEvent?.({ type: "phase", name: "auditing", done, total: NaN });
+  }
+  hooks.onFacts?.({ hashes: { "texts:texts": hash.digest() } });
+  return { sums, rows, skipped };
 }
 
 /** What was asked for, what texts are ranked and counted by, and what the gate looks at. */

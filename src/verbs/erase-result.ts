@@ -7,6 +7,7 @@ import type { Prepared } from "../unlearn/prepare.ts";
 import { evaluateDocument } from "./erase-sets.ts";
 import type { EraseValues, Evaluated, Outputs, PreviousResult, Sets } from "./erase-types.ts";
 import { peakRss } from "./session.ts";
+import { skippedIn, type TextSet } from "./sets.ts";
 
 type ResultInput = {
   values: EraseValues;
@@ -18,6 +19,7 @@ type ResultInput = {
   prepared: Prepared;
   outputs: Outputs;
   sets: Sets;
+  retain: TextSet | undefined;
   previous: PreviousResult[];
   started: number;
 };
@@ -32,11 +34,13 @@ export function resultOf({
   prepared,
   outputs,
   sets,
+  retain,
   previous,
   started,
 }: ResultInput): EraseResult {
   const { levels } = outcome.after;
-  const { windows, ids, skipped } = sets.forget;
+  const { forget, kept, unseen, heldout } = sets;
+  const { windows, ids, skipped } = forget;
   const waiting = textsAbove(levels, goal, windows).size;
   const { selected, total, rank, metric = settings.select } = prepared.writer.selection;
   const recited = after.forget!.rows.filter((r) => r?.["exact_match"] === 1).length;
@@ -58,6 +62,7 @@ export function resultOf({
       skipped: skipped.length,
       recited,
     },
+    ...skippedIn({ forget, kept, unseen, heldout, retain }),
     over_forgotten: overForgotten(levels, goal, windows),
     selection: { metric, fraction: selected / total, rank, selected, total },
     patch: outputs.patch,

@@ -119,8 +119,9 @@ async function eraseFrom(job: EraseJob): Promise<EraseResult> {
     const outputs = await writeOutputs({ ...made, ...to });
     const written = await measureWritten(outputs, sets, earlier, hooks, phase("measuring after"));
     const { sets: after, previous } = written;
-    const { started } = job;
-    const result = resultOf({ ...made, goal, before, after, outputs, sets, previous, started });
+    const { started, retain } = job;
+    const told = { goal, before, after, outputs, sets, retain, previous, started };
+    const result = resultOf({ ...made, ...told });
     await hooks.files?.saveTexts(sets, before, after, goal, outcome, values.includeText);
     return result;
   } finally {

@@ -1,7 +1,7 @@
 /** @file Measures a model, or a model with a patch on it, on up to four sets and on tasks. */
 import { resolveFlags, type Options } from "../base/flags.ts";
 import { inputError } from "../base/errors.ts";
-import { METRIC_NAMES, metricNamed, type EvaluateResult } from "../eval/index.ts";
+import { METRIC_NAMES, metricNamed, type EvaluateResult, type SetName } from "../eval/index.ts";
 import { loadModel, type Model, type Served } from "../models/index.ts";
 import { twinFor, type Rounding, type Twin } from "../unlearn/rounding.ts";
 import { inspectPatch } from "../patch/index.ts";
@@ -10,7 +10,7 @@ import { modelFacts, type OnFacts } from "./facts.ts";
 import { EVALUATE } from "./flags.ts";
 import { measureStream } from "./pages.ts";
 import { openSession } from "./session.ts";
-import { HELDOUT_CUT } from "./sets.ts";
+import { HELDOUT_CUT, skippedIn } from "./sets.ts";
 import { measureTasks, readTasks, taskFiles } from "./tasks.ts";
 
 export type EvaluateHooks = {
@@ -51,7 +51,7 @@ export async function evaluate(
     const { arch, weights } = patched ?? model;
     const served = { ...model, arch, weights: twin?.of(weights) ?? weights };
     const tasks = await readTasks(values, served);
-    const result: Record<string, unknown> = { schema: "unrecite/evaluate/v1" };
+    const measured: Partial<Record<SetName, Awaited<ReturnType<typeof measureStream>>>> = {};
     for (const role of roles) {
       const lengths =
         role === "heldout"
@@ -61,14 +61,20 @@ export async function evaluate(
       const how = { name: role, spec: values[role]!, cut, metrics, signal };
       const onTexts = (done: number) =>
         onEvent?.({ type: "phase", name: `measuring ${role}`, done, total: NaN });
-      result[role] = await measureStream(served, role, how, { onTexts, onFacts });
+      measured[role] = await measureStream(served, role, how, { onTexts, onFacts });
     }
     const utility = await measureTasks(served, tasks, {
       signal,
       onBatch: (name, done, total) =>
         onEvent?.({ type: "phase", name: `measuring ${name}`, done, total }),
     });
-    return { ...(result as EvaluateResult), ...(utility && { utility }) };
+    const sets = Object.entries(measured).map(([role, { metrics }]) => [role, metrics] as const);
+    return {
+      schema: "unrecite/evaluate/v1",
+      ...Object.fromEntries(sets),
+      ...(utility && { utility }),
+      ...skippedIn(measured),
+    };
   } finally {
     twin?.dispose();
     patched?.dispose();

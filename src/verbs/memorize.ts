@@ -11,7 +11,7 @@ import { modelFacts, setFacts, type OnFacts } from "./facts.ts";
 import { MEMORIZE } from "./flags.ts";
 import { measureSet, type Measured } from "./measure.ts";
 import { openSession, peakRss } from "./session.ts";
-import { HELDOUT_CUT, leadOf, readSet, type TextSet } from "./sets.ts";
+import { HELDOUT_CUT, leadOf, readSet, skippedIn, type TextSet } from "./sets.ts";
 
 export type MemorizeHooks = {
   signal?: AbortSignal | undefined;
@@ -33,6 +33,7 @@ type Material = {
   readonly texts: TextSet;
   readonly heldout: TextSet | undefined;
   readonly general: readonly Window[];
+  readonly skipped: Pick<MemorizeResult, "skipped_ids">;
   readonly dose: readonly number[];
 };
 
@@ -61,6 +62,7 @@ export async function memorize(
     schema: "unrecite/memorize/v1",
     out: values.out,
     texts: material.texts.ids.length,
+    ...material.skipped,
     recited: recitedIn(after.kept),
     epochs,
     ...(values.repeats.length > 1 && { doses: dosesOf(material.dose, after.kept) }),
@@ -100,7 +102,9 @@ async function readMaterial(
     values.general === "self" ? undefined : await readSet("general", values.general, model, window);
   setFacts({ texts, heldout, general: given }, onFacts);
   const general = given?.windows ?? (await ownWindows(model, texts, values, signal));
-  return { texts, heldout, general, dose: dealt(texts.ids.length, values.repeats, values.seed) };
+  const dose = dealt(texts.ids.length, values.repeats, values.seed);
+  const skipped = skippedIn({ texts, heldout, general: given });
+  return { texts, heldout, general, skipped, dose };
 }
 
 async function measure(

@@ -61,26 +61,27 @@ export async function measurePage(
   return { set, stats, rows };
 }
 
-/** The metrics of a whole set, read page by page. */
+/** The metrics of a whole set, read page by page, and the ids of texts that were skipped. */
 export async function measureStream(
   model: Model,
   role: SetName,
   options: PageOptions,
   { onTexts, onFacts }: { onTexts: (done: number) => void; onFacts: OnFacts },
-): Promise<Record<string, MetricValue>> {
+): Promise<{ metrics: Record<string, MetricValue>; skipped: string[] }> {
   const sums = summariseStream(options.metrics, role);
   const hash = textsHash();
-  let [done, used] = [0, 0];
+  const skipped: string[] = [];
+  let done = 0;
   for await (const records of pagesOf(options.spec, options.cut)) {
     hash.add(records);
     const { set, stats, rows } = await measurePage(model, records, options);
     sums.add(stats, rows);
-    used += set.ids.length;
+    skipped.push(...set.skipped);
     onTexts((done += records.length));
   }
-  if (used === 0) throw noText(options.spec, done);
+  if (skipped.length === done) throw noText(options.spec, done);
   setFacts({ [options.name]: { sha256: hash.digest() } }, onFacts);
-  return sums.result();
+  return { metrics: sums.result(), skipped };
 }
 
 export const noText = (spec: string, among: number): UnreciteError =>

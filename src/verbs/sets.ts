@@ -1,6 +1,12 @@
 /** @file Sets of texts as the commands take them: read, tokenised, cut into windows; nothing dropped without a name. */
 import { inputError } from "../base/errors.ts";
-import { tokensInSpans, windowsOf, type Tokenised, type Window } from "../eval/index.ts";
+import {
+  tokensInSpans,
+  windowsOf,
+  type EvaluateResult,
+  type Tokenised,
+  type Window,
+} from "../eval/index.ts";
 import {
   findOverlaps,
   gpt2Decoder,
@@ -99,6 +105,18 @@ export async function toSet(
     hasSpans: records.some((r) => r.spans !== undefined),
     sha256: hash.digest(),
   };
+}
+
+/** Ids of the texts that were skipped, as result documents hold them. */
+export function skippedIn(
+  sets: Readonly<Record<string, Pick<TextSet, "skipped"> | undefined>>,
+): Pick<EvaluateResult, "skipped_ids"> {
+  const some = Object.entries(sets).flatMap(([name, set]) =>
+    set === undefined || set.skipped.length === 0
+      ? []
+      : [[name, [...set.skipped]] satisfies [string, string[]]],
+  );
+  return some.length === 0 ? {} : { skipped_ids: Object.fromEntries(some) };
 }
 
 const contentOf = (r: TextRecord, t: Tokenised): string =>

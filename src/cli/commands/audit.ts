@@ -1,10 +1,12 @@
 /** @file `audit` on the command line: rows go to texts.jsonl as they are found, so an interrupted scan goes on. */
 import { appendFileSync } from "node:fs";
+import type { AuditResult } from "../../eval/index.ts";
 import { audit, type AuditRow } from "../../verbs/audit.ts";
 import { AUDIT } from "../../verbs/flags.ts";
 import { readTextLines, type RunDirectory, type TextLine } from "../../run/index.ts";
 import type { Invocation } from "../invocation.ts";
 import { longCommand, percent } from "../long.ts";
+import { skippedLines } from "../skipped.ts";
 
 export const run = (call: Invocation): Promise<number> =>
   longCommand({
@@ -14,6 +16,7 @@ export const run = (call: Invocation): Promise<number> =>
     async execute({ options, values, run: folder, signal, onEvent, onFacts }) {
       const path = folder.file("texts.jsonl");
       const { known, conclude } = await earlierRows(folder, onEvent);
+      const append = (line: TextLine) => appendFileSync(path, `${JSON.stringify(line)}\n`);
       const onRow = (row: AuditRow, content: string, basis: string) => {
         const { id, ...before } = row;
         const status = row["exact_match"] === 1 ? "recited" : "measured";
@@ -26,29 +29,35 @@ export const run = (call: Invocation): Promise<number> =>
           status,
           ...(values.includeText && { text: content }),
         };
-        appendFileSync(path, `${JSON.stringify(line)}\n`);
+        append(line);
       };
+      const onSkipped = (id: string) => append({ id, set: "texts", hash: "", status: "skipped" });
       const { failed, ...result } = await audit(options, {
         signal,
         onEvent,
         onFacts,
         onRow,
+        onSkipped,
         known,
       });
       await conclude();
-      const summary = [
-        `recited    ${result.recited} of ${result.texts} texts (${percent(result.recited / result.texts)})${result.skipped > 0 ? `, ${result.skipped} too short` : ""}`,
-        ...result.ranked
-          .slice(0, 10)
-          .map(
-            (r) =>
-              `${r["exact_match"] === 1 ? "recited   " : "          "} ${String(r["memorization_accuracy"]).slice(0, 5).padEnd(6)} ${r.id}`,
-          ),
-        ...(failed === null ? [] : [`failed     ${failed}`]),
-      ];
+      const summary = [...summaryOf(result), ...(failed === null ? [] : [`failed     ${failed}`])];
       return { result, exitCode: failed === null ? 0 : 1, summary };
     },
   });
+
+function summaryOf(r: AuditResult): string[] {
+  const share = `${r.recited} of ${r.texts} texts (${percent(r.recited / r.texts)})`;
+  const ranked = r.ranked.slice(0, 10).map((row) => {
+    const is = row["exact_match"] === 1 ? "recited" : "";
+    return `${is.padEnd(10)} ${String(row["memorization_accuracy"]).slice(0, 5).padEnd(6)} ${row.id}`;
+  });
+  return [
+    `recited    ${share}${r.skipped > 0 ? `, ${r.skipped} too short` : ""}`,
+    ...ranked,
+    ...skippedLines(r),
+  ];
+}
 
 /** Rows of the interrupted scan; a line torn by a crash is taken off the file and measured again. */
 async function earlierRows(folder: RunDirectory, onEvent: (event: { type: string }) => void) {
@@ -56,7 +65,8 @@ async function earlierRows(folder: RunDirectory, onEvent: (event: { type: string
   const wayOut = `remove the file: --resume ${folder.path} then measures every text again`;
   const { lines, torn } = readTextLines(path, { wayOut });
   if (torn) await folder.saveTexts(lines); // or the next line would be put behind what is left of it
-  const lineOf = new Map(lines.map((line) => [line.id, line]));
+  const measured = lines.filter(({ status }) => status !== "skipped"); // those are found again
+  const lineOf = new Map(measured.map((line) => [line.id, line]));
   const met: string[] = [];
   let stale = false;
   const known = (id: string, basis: string): AuditRow | undefined => {

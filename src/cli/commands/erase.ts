@@ -5,6 +5,7 @@ import { runFiles } from "../../verbs/run-files.ts";
 import type { EraseResult, EvaluateResult } from "../../eval/index.ts";
 import type { Invocation } from "../invocation.ts";
 import { longCommand } from "../long.ts";
+import { skippedLines } from "../skipped.ts";
 
 export const run = (call: Invocation): Promise<number> =>
   longCommand({
@@ -65,9 +66,10 @@ function summaryOf(r: EraseResult): string[] {
       `${r.seconds.toFixed(0)} s, ${r.epochs} epochs, ${r.steps} steps, peak ${(r.peak_rss_bytes / 1e9).toFixed(2)} GB`,
     ],
   ];
-  return lines.flatMap(([name, text]) =>
+  const told = lines.flatMap(([name, text]) =>
     text === undefined ? [] : [`${name.padEnd(10)} ${text}`],
   );
+  return [...told, ...skippedLines(r)];
 }
 
 /** Accuracy on each task, before and after. */

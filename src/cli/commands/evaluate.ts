@@ -4,6 +4,7 @@ import { EVALUATE } from "../../verbs/flags.ts";
 import type { EvaluateResult } from "../../eval/index.ts";
 import type { Invocation } from "../invocation.ts";
 import { longCommand } from "../long.ts";
+import { skippedLines } from "../skipped.ts";
 
 export const run = (call: Invocation): Promise<number> =>
   longCommand({
@@ -12,7 +13,7 @@ export const run = (call: Invocation): Promise<number> =>
     call,
     async execute({ options, signal, onEvent, onFacts }) {
       const result = await evaluate(options, { signal, onEvent, onFacts });
-      return { result, exitCode: 0, summary: tableOf(result) };
+      return { result, exitCode: 0, summary: [...tableOf(result), ...skippedLines(result)] };
     },
   });
 

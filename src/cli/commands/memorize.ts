@@ -3,6 +3,7 @@ import { MEMORIZE } from "../../verbs/flags.ts";
 import { memorize } from "../../verbs/memorize.ts";
 import type { Invocation } from "../invocation.ts";
 import { longCommand, percent } from "../long.ts";
+import { skippedLines } from "../skipped.ts";
 
 export const run = (call: Invocation): Promise<number> =>
   longCommand({
@@ -27,6 +28,7 @@ export const run = (call: Invocation): Promise<number> =>
               `held-out   perplexity ${before.toFixed(2)} → ${after.toFixed(2)} (x ${(after / before).toFixed(3)})`,
             ]
           : []),
+        ...skippedLines(result),
         `model      ${result.out}`,
         `took       ${result.seconds.toFixed(0)} s`,
       ];

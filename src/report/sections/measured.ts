@@ -9,6 +9,7 @@ import { section, type Section } from "../page.ts";
 import { SET_LABEL, SET_MEANING, SETS } from "../words.ts";
 import { compareSection } from "./compare.ts";
 import { measureTable } from "./measures.ts";
+import { leftOut } from "./texts.ts";
 import { overline } from "./verdict.ts";
 
 export type Part = { readonly verdict: Html; readonly sections: readonly Section[] };
@@ -32,10 +33,16 @@ export function auditPart(r: AuditResult, manifest: Manifest): Part {
     `The model completes ${r.recited === 0 ? "none" : percent(r.recited / r.texts)} of the ${count(r.texts, "text")} word for word when it is given their beginning; of all their tokens it predicts ${percent(accuracy)}.${skipped}`,
   );
   return {
-    verdict,
+    verdict: html`${verdict}${leftOutIn(r)}`,
     sections: [rankedSection(r), metricsSection([["texts", r.metrics]])],
   };
 }
+
+/** Skipped texts by name, a line for each set; absent in runs of versions that did not keep their ids. */
+const leftOutIn = ({ skipped_ids = {} }: Pick<EvaluateResult, "skipped_ids">): Html[] =>
+  Object.entries(skipped_ids).map(([set, ids]) =>
+    leftOut(ids, ` (${(SET_LABEL as Record<string, string>)[set] ?? set})`),
+  );
 
 function rankedSection({ ranked }: AuditResult): Section {
   const worst = ranked.slice(0, 20);
@@ -94,7 +101,7 @@ export function evaluatePart(r: EvaluateResult, manifest: Manifest): Part {
         ? `What the model knows of ${count(present.length, "set")} of texts.`
         : `The model recites ${percent(recited)} of the texts to forget word for word and predicts ${percent(r.forget?.["memorization_accuracy"]?.value)} of their tokens.`;
   return {
-    verdict: verdictOf(manifest, "Measured", "calm", meaning),
+    verdict: html`${verdictOf(manifest, "Measured", "calm", meaning)}${leftOutIn(r)}`,
     sections: [
       ...(present.length === 0 ? [] : [metricsSection(present, { intro: setsIntro(r) })]),
       ...(utility.length === 0
@@ -113,14 +120,15 @@ const setsIntro = (r: EvaluateResult): Html =>
 
 export function memorizePart(r: MemorizeResult, manifest: Manifest): Part {
   const all = r.recited === r.texts;
+  const verdict = verdictOf(
+    manifest,
+    all ? "Memorised" : `${figure(r.recited)} of ${figure(r.texts)} memorised`,
+    all ? "good" : "calm",
+    html`After ${count(r.epochs, "epoch")} (${duration(r.seconds)}) the model in
+      <code>${r.out}</code> recites ${r.recited} of ${count(r.texts, "text")} word for word.`,
+  );
   return {
-    verdict: verdictOf(
-      manifest,
-      all ? "Memorised" : `${figure(r.recited)} of ${figure(r.texts)} memorised`,
-      all ? "good" : "calm",
-      html`After ${count(r.epochs, "epoch")} (${duration(r.seconds)}) the model in
-        <code>${r.out}</code> recites ${r.recited} of ${count(r.texts, "text")} word for word.`,
-    ),
+    verdict: html`${verdict}${leftOutIn(r)}`,
     sections: [
       ...(r.doses === undefined ? [] : [dosesSection(r.doses)]),
       compareSection(

@@ -40,14 +40,18 @@ export function textsSection(texts: readonly TextLine[]): Section | undefined {
     </p>`,
     worst.length === 0 ? undefined : textChart(worst),
     worst.length === 0 ? undefined : textTable(worst),
-    skipped.length === 0
-      ? undefined
-      : html`<p class="small">
-          Too short to judge, left out:
-          ${skipped.slice(0, 50).map((t, i) => html`${i > 0 ? ", " : ""}<code>${t.id}</code>`)}${skipped.length > 50 ? ` and ${skipped.length - 50} more` : ""}.
-        </p>`,
+    skipped.length === 0 ? undefined : leftOut(skipped.map((t) => t.id)),
   );
 }
+
+const NAMED = 50;
+
+/** Texts that were skipped, by name; `of` says of which set where there are several. */
+export const leftOut = (ids: readonly string[], of = ""): Html =>
+  html`<p class="small">
+    Too short to judge, left out${of}:
+    ${ids.slice(0, NAMED).map((id, i) => html`${i > 0 ? ", " : ""}<code>${id}</code>`)}${ids.length > NAMED ? ` and ${ids.length - NAMED} more` : ""}.
+  </p>`;
 
 const textChart = (worst: readonly TextLine[]): Html =>
   dots({
