@@ -157,6 +157,18 @@ test("a text in two sets is refused, a set that only touches another is named", 
   assert.match(warnings.join(), /forget and kept share runs of 8 tokens/);
 });
 
+test("evaluate refuses a text in two sets too, not one that is twice in a set", async () => {
+  const model = await spoiled(() => undefined);
+  const other = sentences("other", 300, 24); // more than a page
+  const forget = textsFile(folder, "once", [...texts, texts[0]!]);
+  const heldout = textsFile(folder, "again", [...other, texts[1]!]);
+  await evaluate({ model, forget, ...cut });
+  await assert.rejects(evaluate({ model, forget, heldout, ...cut }), {
+    exitCode: 2,
+    message: /expected no text in two sets, got forget:once-1 and heldout:again-300 with the same/,
+  });
+});
+
 test("texts that are too short are named in the results of evaluate, memorize and erase", async () => {
   const model = await spoiled(() => undefined);
   const some = (name: string, more: readonly string[]) =>

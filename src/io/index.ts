@@ -6,7 +6,7 @@ export { readError, writeError } from "./disk-error.ts";
 export { gpt2Decoder } from "./gpt2-vocabulary.ts";
 export * from "./hash.ts";
 export { modelHash, openModel, type ModelSource } from "./model-source.ts";
-export { findOverlaps, type Overlaps, type TokenisedText } from "./overlap.ts";
+export { findOverlaps, type Overlaps, type TextPlace, type TokenisedText } from "./overlap.ts";
 export { readHeader, type SafetensorsHeader, type TensorInfo } from "./safetensors.ts";
 export { headerOf, writeSafetensors, type SafetensorsEntry } from "./safetensors-write.ts";
 export { readAllTexts, readTexts, type Span, type TextRecord } from "./texts.ts";

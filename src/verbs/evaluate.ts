@@ -10,7 +10,7 @@ import { modelFacts, type OnFacts } from "./facts.ts";
 import { EVALUATE } from "./flags.ts";
 import { measureStream } from "./pages.ts";
 import { openSession } from "./session.ts";
-import { HELDOUT_CUT, skippedIn } from "./sets.ts";
+import { HELDOUT_CUT, refuseTwice, skippedIn } from "./sets.ts";
 import { measureTasks, readTasks, taskFiles } from "./tasks.ts";
 
 export type EvaluateHooks = {
@@ -52,13 +52,14 @@ export async function evaluate(
     const served = { ...model, arch, weights: twin?.of(weights) ?? weights };
     const tasks = await readTasks(values, served);
     const measured: Partial<Record<SetName, Awaited<ReturnType<typeof measureStream>>>> = {};
+    const check = refuseTwice();
     for (const role of roles) {
       const lengths =
         role === "heldout"
           ? HELDOUT_CUT
           : { prefix: values.prefixTokens, suffix: values.suffixTokens };
       const cut = { ...lengths, textField: values.textField };
-      const how = { name: role, spec: values[role]!, cut, metrics, signal };
+      const how = { name: role, spec: values[role]!, cut, metrics, check, signal };
       const onTexts = (done: number) =>
         onEvent?.({ type: "phase", name: `measuring ${role}`, done, total: NaN });
       measured[role] = await measureStream(served, role, how, { onTexts, onFacts });

@@ -29,6 +29,8 @@ export type PageOptions = {
   readonly spec: string;
   readonly cut: Cut;
   readonly metrics: readonly string[];
+  /** Sees each page before it is measured. */
+  readonly check?: (page: TextSet) => void;
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -51,9 +53,10 @@ export async function* pagesOf(
 export async function measurePage(
   model: Model,
   records: readonly TextRecord[],
-  { name, spec, cut, metrics, signal }: PageOptions,
+  { name, spec, cut, metrics, check, signal }: PageOptions,
 ): Promise<Page> {
   const set = await toSet(name, spec, records, model, cut, { allowNone: true });
+  check?.(set);
   const spread = metrics.some((m) => m === "entropy" || m === "rank");
   const stats = await tokenStats(model.arch, model.weights, set.windows, { spread, signal });
   const textOf = set.windows.map((w) => w.text);

@@ -1,5 +1,5 @@
 /** @file Sets of texts as the commands take them: read, tokenised, cut into windows; nothing dropped without a name. */
-import { inputError } from "../base/errors.ts";
+import { inputError, type UnreciteError } from "../base/errors.ts";
 import {
   tokensInSpans,
   windowsOf,
@@ -11,6 +11,8 @@ import {
   findOverlaps,
   gpt2Decoder,
   readAllTexts,
+  sha256,
+  type TextPlace,
   type TextRecord,
   type Tokenizer,
 } from "../io/index.ts";
@@ -157,15 +159,7 @@ export function checkOverlaps(sets: readonly (TextSet | undefined)[]): string[] 
     ),
   );
   const same = identical[0];
-  if (same !== undefined) {
-    const { a, b } = same;
-    throw inputError(
-      `sets: expected no text in two sets, got ${a.set}:${a.id} and ${b.set}:${b.id} with the same tokens`,
-      {
-        wayOut: "take it out of one of them",
-      },
-    );
-  }
+  if (same !== undefined) throw twice(same.a, same.b);
   const pairs = new Map<string, Set<string>>();
   for (const run of runs) {
     const key = [run.set, run.with.set].sort().join(" and ");
@@ -177,4 +171,22 @@ export function checkOverlaps(sets: readonly (TextSet | undefined)[]): string[] 
     ([names, ids]) =>
       `${names} share runs of 8 tokens: ${[...ids].slice(0, 6).join(", ")}${ids.size > 6 ? ", …" : ""}`,
   );
+}
+
+const twice = (a: TextPlace, b: TextPlace): UnreciteError =>
+  inputError(
+    `sets: expected no text in two sets, got ${a.set}:${a.id} and ${b.set}:${b.id} with the same tokens`,
+    { wayOut: "take it out of one of them" },
+  );
+
+/** Refuses identical texts in two sets that pass by in pages: keeps a hash of each text. */
+export function refuseTwice(): (page: TextSet) => void {
+  const seen = new Map<string, TextPlace>();
+  return ({ name: set, ids, tokens }) =>
+    ids.forEach((id, i) => {
+      const key = sha256(tokens[i]!.join(" "));
+      const first = seen.get(key);
+      if (first === undefined) seen.set(key, { set, id });
+      else if (first.set !== set) throw twice(first, { set, id });
+    });
 }
