@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { eraseResult, evaluateResult, auditResult } from "../src/eval/results.ts";
 import { generate, loadModel } from "../src/models/index.ts";
+import { openPatch } from "../src/patch/index.ts";
 import { memory } from "../src/torch/index.ts";
 import { audit, erase, evaluate, memorize } from "../src/index.ts";
 import { METHOD_NAMES } from "../src/verbs/flags.ts";
@@ -187,6 +188,18 @@ describe("on a tiny model", () => {
     const first = await erase({ ...options, patchOut: at("again-1") });
     const second = await erase({ ...options, patchOut: at("again-2") });
     assert.equal(first.patch!.sha256, second.patch!.sha256);
+  });
+
+  test("a patch of no run has a salted hash for each text as well", async () => {
+    const hashes = await Promise.all(
+      ["again-1", "again-2"].map(async (name) => {
+        const patch = await openPatch(at(name));
+        patch.close();
+        return patch.binding.texts;
+      }),
+    );
+    assert.equal(new Set(hashes.flat()).size, 8, "of each text, with a salt for each patch");
+    assert.ok(hashes.flat().every((hash) => /^[0-9a-f]{64}$/.test(hash)));
   });
 
   test("nothing to erase is said, and nothing is written", async () => {

@@ -8,6 +8,12 @@ import { readError } from "./disk-error.ts";
 export const sha256 = (content: string | Uint8Array): string =>
   createHash("sha256").update(content).digest("hex");
 
+/** The SHA-256 of texts behind a salt: who does not have it cannot check a guess of a text. */
+export const saltedSha256 =
+  (salt: Uint8Array) =>
+  (content: string): string =>
+    createHash("sha256").update(salt).update(content).digest("hex");
+
 /** The SHA-256 of a tensor's values in its dtype, row-major; shape and dtype are not part of it. */
 export const sha256OfTensor = (tensor: Tensor): string => sha256(tensor.bytes());
 

@@ -2,7 +2,7 @@
  * @file A run's directory: locked while it is written, run.json replaced whole, events.jsonl a chain of hashes, texts.jsonl
  * without texts. `--resume` finds everything here.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import {
   appendFileSync,
   closeSync,
@@ -16,7 +16,13 @@ import {
 } from "node:fs";
 import { join, resolve } from "node:path";
 import { inputError, UnreciteError } from "../base/errors.ts";
-import { makeFolder, writeError, writeFileAtomic, writeJsonAtomic } from "../io/index.ts";
+import {
+  makeFolder,
+  saltedSha256,
+  writeError,
+  writeFileAtomic,
+  writeJsonAtomic,
+} from "../io/index.ts";
 import { chainHead, parseEvents } from "./events.ts";
 import type { Manifest, TextLine } from "./types.ts";
 
@@ -63,7 +69,7 @@ export function openRun(path: string, { resume = false }: { resume?: boolean } =
   return {
     path,
     file,
-    hashText: (content) => createHash("sha256").update(salt).update(content).digest("hex"),
+    hashText: saltedSha256(salt),
     event(event) {
       const line = JSON.stringify({ ...event, at: new Date().toISOString(), previous: head });
       head = chainHead(line);

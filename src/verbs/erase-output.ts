@@ -1,7 +1,8 @@
 /** @file What erase writes: the patch, and on request the merged model; made so that reading it back gives the same weights. */
+import { randomBytes } from "node:crypto";
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { writeCheckpoint } from "../io/index.ts";
+import { saltedSha256, writeCheckpoint } from "../io/index.ts";
 import type { Architecture, Model, Served } from "../models/index.ts";
 import {
   applyPatch,
@@ -57,11 +58,13 @@ export async function writeOutputs({
       patchedWeights: () => Promise.resolve({ ...measured, dispose: () => undefined }),
     };
   }
+  // without a run nobody keeps the salt: the patch says how many texts it is of, and nothing of them
+  const hashText = files?.hashText ?? saltedSha256(randomBytes(32));
   const about = {
     tool: toolVersion(),
     method: values.method,
     settings: { ...settings, seed: values.seed },
-    texts: sets.contents.map((c) => files?.hashText(c) ?? ""),
+    texts: sets.contents.map((c) => hashText(c)),
     base: { model: values.model, tokenizer: measured.tokenizer.sha256 },
   };
   const info = await writePatch(path, values, prepared, measured, about);
