@@ -6,6 +6,7 @@ export { compare, type CompareHooks, type CompareOptions } from "./verbs/compare
 export { erase } from "./verbs/erase.ts";
 export type { EraseHooks, EraseOptions } from "./verbs/erase-types.ts";
 export { evaluate, type EvaluateHooks } from "./verbs/evaluate.ts";
+export type { Facts } from "./verbs/facts.ts";
 export { memorize, type MemorizeHooks } from "./verbs/memorize.ts";
 export {
   applyPatch,
