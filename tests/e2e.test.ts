@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { eraseResult, evaluateResult, auditResult } from "../src/eval/results.ts";
@@ -10,7 +10,10 @@ import { generate, loadModel } from "../src/models/index.ts";
 import { openPatch } from "../src/patch/index.ts";
 import { memory } from "../src/torch/index.ts";
 import { audit, erase, evaluate, memorize } from "../src/index.ts";
+import { openRun } from "../src/run/index.ts";
+import type { EraseOptions } from "../src/verbs/erase-types.ts";
 import { METHOD_NAMES } from "../src/verbs/flags.ts";
+import { runFiles } from "../src/verbs/run-files.ts";
 import { CUT, reciting } from "./reciting.ts";
 import { sentences, temporary, textsFile } from "./tiny.ts";
 
@@ -200,6 +203,50 @@ describe("on a tiny model", () => {
     );
     assert.equal(new Set(hashes.flat()).size, 8, "of each text, with a salt for each patch");
     assert.ok(hashes.flat().every((hash) => /^[0-9a-f]{64}$/.test(hash)));
+  });
+
+  test("what is there is not written over: refused before any work, but for a resumed run's own", async () => {
+    const precious = at("precious.jsonl");
+    writeFileSync(precious, "mine");
+    const given = { model: at("target"), forget: files.forget, ...near, lr: 3e-3, ...CUT };
+    const sparse = { ...given, method: "em" as const };
+    const refused = (options: EraseOptions, message: RegExp) => {
+      const onEvent = () => assert.fail("work was begun");
+      return assert.rejects(erase(options, { onEvent }), message);
+    };
+    await refused(
+      { ...sparse, patchOut: precious },
+      /precious.jsonl: expected a new file, got one/,
+    );
+    await refused(
+      { ...given, patchOut: at("patch-emso") },
+      /expected a folder that is new or empty/,
+    );
+    await refused(
+      { ...given, patchOut: precious },
+      /expected folders on the way to it, got a file/,
+    );
+    await refused({ ...sparse, patchOut: "/proc/1/p" }, /\/proc\/1\/p: expected/);
+    const p = at("apart/p");
+    await refused({ ...given, patchOut: p, out: "/proc/1/o" }, /\/proc\/1\/o: expected/);
+    await refused({ ...sparse, patchOut: p, out: at("apart") }, /expected a place apart from/);
+    assert.ok(!existsSync(at("apart")), "no folder is left of a refusal");
+    assert.equal(readFileSync(precious, "utf8"), "mine");
+
+    const own = { ...given, patchOut: at("own-patch"), out: at("own-out") };
+    const attempt = async (resume: boolean) => {
+      const run = openRun(at("own-run"), { resume });
+      try {
+        return await erase(own, { files: runFiles(run) });
+      } finally {
+        run.close();
+      }
+    };
+    const first = await attempt(false);
+    writeFileSync(join(at("own-run"), "run.json"), "{}");
+    assert.equal((await attempt(true)).patch!.sha256, first.patch!.sha256);
+    writeFileSync(join(at("own-out"), "mine"), "");
+    await assert.rejects(attempt(true), /own-out: expected a folder that is new or empty/);
   });
 
   test("nothing to erase is said, and nothing is written", async () => {

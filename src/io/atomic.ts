@@ -3,7 +3,7 @@
  * A crash at any point leaves the old content (or nothing), never a torn file.
  */
 import { randomBytes } from "node:crypto";
-import { mkdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmdirSync, statSync } from "node:fs";
 import { open, readdir, rename, rm, rmdir, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { inputError } from "../base/errors.ts";
@@ -24,6 +24,17 @@ export function makeFolder(path: string): string[] {
     if (codeOf(error) === "EEXIST" && statSync(path).isDirectory()) return [];
     if (codeOf(error) !== "ENOENT" || dirname(path) === path) throw error;
     return [...makeFolder(dirname(path)), ...makeFolder(path)];
+  }
+}
+
+/** Refuses a path that could not be written, by a trial in the last folder on the way to it that exists. */
+export function expectWritable(path: string): void {
+  let place = dirname(resolve(path));
+  while (!existsSync(place) && dirname(place) !== place) place = dirname(place);
+  try {
+    rmdirSync(mkdtempSync(join(place, ".unrecite-")));
+  } catch (error) {
+    throw writeError(error, path);
   }
 }
 

@@ -3,7 +3,7 @@
  * so values wait in a nameless file beside the target: a kill at any point leaves nothing of them.
  */
 import { existsSync } from "node:fs";
-import { open, readdir, rename, rm, type FileHandle } from "node:fs/promises";
+import { open, rm, type FileHandle } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { basename, dirname, join, resolve } from "node:path";
 import { inputError } from "../base/errors.ts";
@@ -93,34 +93,15 @@ async function readAt(spool: FileHandle, begin: number, length: number): Promise
   return out;
 }
 
-/** Writes an adapter directory; one that an earlier patch left there is replaced, anything else refused. */
+/** Writes an adapter directory, which must be new or empty. */
 export async function writeAdapter(folder: string, config: object, fill: Fill): Promise<string> {
   const text = `${JSON.stringify(config, null, 2)}\n`;
   let hash = "";
-  await replacing(folder, () =>
-    writeFolderAtomic(folder, async (temporary) => {
-      await writeFileAtomic(join(temporary, ADAPTER_CONFIG), text);
-      hash = await writePatchFile(join(temporary, ADAPTER_FILE), fill, [text]);
-    }),
-  );
+  await writeFolderAtomic(folder, async (temporary) => {
+    await writeFileAtomic(join(temporary, ADAPTER_CONFIG), text);
+    hash = await writePatchFile(join(temporary, ADAPTER_FILE), fill, [text]);
+  });
   return hash;
-}
-
-/** Moves an earlier adapter (a resumed run writes its patch again) out of the way of `write`, and back if that fails. */
-async function replacing(folder: string, write: () => Promise<void>): Promise<void> {
-  const entries = await readdir(folder).catch(() => []);
-  const ours = [ADAPTER_CONFIG, ADAPTER_FILE];
-  if (entries.length === 0 || !entries.every((entry) => ours.includes(entry))) return write();
-  const target = resolve(folder);
-  const aside = hidden(target, "old");
-  await rename(target, aside);
-  try {
-    await write();
-  } catch (error) {
-    await rename(aside, target);
-    throw error;
-  }
-  await rm(aside, { recursive: true, force: true });
 }
 
 const hidden = (target: string, ending: string): string =>

@@ -26,6 +26,7 @@ import type { DecodingWriter } from "../unlearn/writers/decoding.ts";
 import type { FactorsWriter } from "../unlearn/writers/factors.ts";
 import type { PromptWriter } from "../unlearn/writers/prompt.ts";
 import type { Writer } from "../unlearn/writers/types.ts";
+import { writeTo } from "./erase-places.ts";
 import type { EraseValues, Outputs, RunFiles } from "./erase-types.ts";
 import { toolVersion } from "./session.ts";
 import type { TextSet } from "./sets.ts";
@@ -67,14 +68,21 @@ export async function writeOutputs({
     texts: sets.contents.map((c) => hashText(c)),
     base: { model: values.model, tokenizer: measured.tokenizer.sha256 },
   };
-  const info = await writePatch(path, values, prepared, measured, about);
+  const kind = prepared.writer.kind === "factors" ? "folder" : "file";
+  const info = await writeTo({ path, kind }, files, () =>
+    writePatch(path, values, prepared, measured, about),
+  );
   const bytes =
     info.kind === "factors"
       ? [ADAPTER_FILE, ADAPTER_CONFIG].reduce((n, f) => n + statSync(join(path, f)).size, 0)
       : statSync(path).size;
   const patch = { kind: info.kind, path, sha256: info.sha256, bytes, changed: info.changed };
-  if (values.out !== undefined) await writeMerged(values.out, values, path, measured);
-  return { patch, out: values.out ?? null, patchedWeights: () => patchedWeights(path, measured) };
+  const { out } = values;
+  if (out !== undefined) {
+    const merge = () => writeMerged(out, values, path, measured);
+    await writeTo({ path: out, kind: "folder" }, files, merge);
+  }
+  return { patch, out: out ?? null, patchedWeights: () => patchedWeights(path, measured) };
 }
 
 type About = Parameters<typeof writeSparse>[3];

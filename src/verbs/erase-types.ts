@@ -86,6 +86,10 @@ export type RunFiles = {
   readonly hashText: (content: string) => string;
   readonly checkpoint: string;
   readonly patch: (kind: PatchInfo["kind"]) => string;
+  /** Notes what was just written to a path. */
+  readonly wrote: (path: string) => void;
+  /** Whether what is at a path is as an earlier attempt of this run wrote it. */
+  readonly owns: (path: string) => boolean;
   readonly saveTexts: (
     sets: { forget: TextSet; kept: TextSet | undefined; unseen: TextSet | undefined },
     before: Evaluated,

@@ -2,16 +2,15 @@
  * @file The main job: from a model that recites texts to a patch under which it does not, measured before and after on what
  * was written. Options, statuses and files as in SPEC.md sections 4 to 6.
  */
-import { inputError } from "../base/errors.ts";
 import { resolveFlags } from "../base/flags.ts";
 import type { EraseResult } from "../eval/index.ts";
-import { expectEmptyFolder } from "../io/index.ts";
 import { loadModel, type Model } from "../models/index.ts";
 import { naturalOf, type NaturalOf } from "../unlearn/natural.ts";
 import type { Goal } from "../unlearn/level.ts";
 import { prepare, type Prepared } from "../unlearn/prepare.ts";
 import { trainedTokens } from "../unlearn/rows.ts";
 import { writeOutputs } from "./erase-output.ts";
+import { expectPlaces } from "./erase-places.ts";
 import { resultOf } from "./erase-result.ts";
 import { modelParts, runLoop } from "./erase-run.ts";
 import {
@@ -57,15 +56,9 @@ export async function erase(options: EraseOptions, hooks: EraseHooks = {}): Prom
 
 /** Refuses what cannot be before anything is loaded. */
 async function refuseEarly(values: EraseValues, { files }: EraseHooks): Promise<void> {
-  settingsOf(values, { hasSpans: false });
+  const settings = settingsOf(values, { hasSpans: false });
   taskFiles(values);
-  if (values.out === undefined) return;
-  await expectEmptyFolder(values.out);
-  if (values.patchOut === undefined && files === undefined) {
-    throw inputError("--out: expected --patch-out beside it where there is no run, got none", {
-      wayOut: "name a place for the patch that the merged model is made with",
-    });
-  }
+  await expectPlaces(values, settings, files);
 }
 
 async function openModels(

@@ -1,7 +1,7 @@
 /** @file Makes a model recite texts: a target for experiments and the demo. Says what that cost in perplexity. */
 import { resolveFlags, type Options, type Values } from "../base/flags.ts";
 import { windowsOf, type MemorizeResult, type Window } from "../eval/index.ts";
-import { expectEmptyFolder, writeCheckpoint } from "../io/index.ts";
+import { expectEmptyFolder, expectWritable, writeCheckpoint } from "../io/index.ts";
 import { loadModel, type Model } from "../models/index.ts";
 import { memorizeLoop, type MemorizeEvent } from "../unlearn/memorize-loop.ts";
 import { selfTexts } from "../unlearn/self-text.ts";
@@ -49,6 +49,7 @@ export async function memorize(
     const message = "memorize keeps no checkpoint: it begins with the first epoch again";
     hooks.onEvent?.({ type: "warning", message });
   }
+  expectWritable(values.out);
   // float32 throughout: this makes a target, and a target should not carry rounding of its own
   const dtype = values.dtype === "bfloat16" ? "bfloat16" : "float32";
   const { material, before, epochs } = await withModel(values.model, { dtype }, async (model) => {
