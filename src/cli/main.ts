@@ -8,6 +8,7 @@ import { didYouMean } from "../base/suggest.ts";
 import { COMMANDS } from "./commands.ts";
 import { fail } from "./fail.ts";
 import { addFlags, givenFlags } from "./flags.ts";
+import { guardOutput } from "./streams.ts";
 
 async function main(argv: readonly string[]): Promise<void> {
   const program = new Command("unrecite")
@@ -68,6 +69,7 @@ function usageMessage(error: CommanderError, program: Command, argv: readonly st
   return `${text}\n  → see: unrecite ${command?.name() ?? ""} --help`;
 }
 
+guardOutput();
 main(process.argv.slice(2)).catch((error: unknown) => {
   process.exitCode = fail(error);
 });
