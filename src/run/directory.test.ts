@@ -1,6 +1,6 @@
 /** @file Run directories that several processes want at once. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporary } from "../../tests/tiny.ts";
@@ -25,4 +25,26 @@ test("a place that cannot be written to is an error, not a search without end", 
   const path = join(temporary(), "file");
   writeFileSync(path, "");
   assert.throws(() => openFreeRun(join(path, "run")), { exitCode: 2 });
+});
+
+test("a lock is of a process, not of its number: whoever has the pid now does not hold it", () => {
+  const path = join(temporary(), "run");
+  openRun(path).close();
+  writeFileSync(join(path, "run.json"), "{}");
+  const lock = join(path, "lock");
+  const opens = (held: string) => {
+    writeFileSync(lock, held);
+    openRun(path, { resume: true }).close();
+  };
+  openRun(path, { resume: true }); // goes on
+  const [pid, start, boot] = readFileSync(lock, "utf8").split(" ");
+  assert.equal(pid, String(process.pid));
+  opens(`${pid} 1 ${boot}`); // as in a container, where each first process is number 1
+  opens(`${pid} ${start} 0`); // as of before the machine was started anew
+  opens(`${process.ppid} 1 ${boot}`);
+  opens(pid); // of an older version: we do not write such
+  const held = { code: "RUN_HELD", message: new RegExp(`delete ${lock}$`) };
+  for (const alive of [`${pid} ${start} ${boot}`, String(process.ppid)]) {
+    assert.throws(() => opens(alive), held);
+  }
 });

@@ -23,6 +23,7 @@ import {
   writeFileAtomic,
   writeJsonAtomic,
 } from "../io/index.ts";
+import { startOf } from "../setup/lock.mjs";
 import { chainHead, parseEvents } from "./events.ts";
 import type { Manifest, TextLine } from "./types.ts";
 
@@ -123,7 +124,7 @@ function lock(path: string, run: string): () => void {
   for (let tries = 0; tries < 2; tries++) {
     try {
       const handle = openSync(path, "wx");
-      writeSync(handle, String(process.pid));
+      writeSync(handle, ownMark());
       closeSync(handle);
       return () => rmSync(path, { force: true });
     } catch (error) {
@@ -132,7 +133,10 @@ function lock(path: string, run: string): () => void {
       if (pid !== undefined) {
         throw inputError(
           `${run}: expected a run directory of our own, got one that process ${pid} is writing`,
-          { wayOut: "wait for it, or choose another --run", code: "RUN_HELD" },
+          {
+            wayOut: `wait for it, or choose another --run; if no run goes on there, delete ${path}`,
+            code: "RUN_HELD",
+          },
         );
       }
       rmSync(path, { force: true }); // left behind by a process that is gone
@@ -144,11 +148,26 @@ function lock(path: string, run: string): () => void {
   });
 }
 
+/** Our pid, start and boot: a pid alone is another process's sooner or later, in a container at once. */
+function ownMark(): string {
+  const start = startOf(process.pid);
+  return start === "" ? String(process.pid) : `${process.pid} ${start} ${bootId()}`;
+}
+
+const bootId = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+
 /** The living process that holds the lock at `path`; undefined when there is none. */
 export function holderOf(path: string): number | undefined {
   if (!existsSync(path)) return undefined;
-  const pid = Number(readFileSync(path, "utf8"));
+  const [first, start, boot] = readFileSync(path, "utf8").split(" ");
+  const pid = Number(first);
   if (!(pid > 0)) return undefined;
+  const now = startOf(pid);
+  if (start !== undefined && now !== "") {
+    return start === now && boot === bootId() ? pid : undefined;
+  }
+  // an older lock, a bare pid: if it is ours, another process had it before us
+  if (start === undefined && pid === process.pid) return undefined;
   try {
     process.kill(pid, 0);
     return pid;

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { SetupFault } from "./fault.mjs";
 
 /** Ticks after boot at which a process started; "" when there is no such process. @param {number} pid */
-function startOf(pid) {
+export function startOf(pid) {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
