@@ -10,6 +10,7 @@ import { readRecipe } from "./recipe.ts";
 import { openFreeRun, openRun, type Manifest, type RunDirectory } from "../run/index.ts";
 import type { Facts } from "../verbs/facts.ts";
 import { openSession, peakRss, type SessionOptions } from "../verbs/session.ts";
+import { interruptible } from "./interruptible.ts";
 import type { Invocation } from "./invocation.ts";
 import { progress, type Progress } from "./progress.ts";
 
@@ -128,25 +129,6 @@ async function conclude(
 
 const withoutUndefined = <T extends Flags>(values: Values<T>): Options<T> =>
   Object.fromEntries(Object.entries(values).filter(([, v]) => v !== undefined)) as Options<T>;
-
-/** Ctrl+C or SIGTERM: the first asks the work to end at its next step, the second ends the process. */
-function interruptible(): { signal: AbortSignal; code: () => number; dispose: () => void } {
-  const controller = new AbortController();
-  let code = 130;
-  const on = (signal: NodeJS.Signals) => () => {
-    code = signal === "SIGINT" ? 130 : 143;
-    if (controller.signal.aborted) process.exit(code);
-    process.stderr.write("\nending at the next step (again to end at once)\n");
-    controller.abort();
-  };
-  const handlers = (["SIGINT", "SIGTERM"] as const).map((s) => [s, on(s)] as const);
-  for (const [signal, handler] of handlers) process.on(signal, handler);
-  return {
-    signal: controller.signal,
-    code: () => code,
-    dispose: () => handlers.forEach(([signal, handler]) => process.off(signal, handler)),
-  };
-}
 
 async function writeReport(run: RunDirectory, bar: Progress): Promise<void> {
   const { renderRun } = await import("../report/index.ts");

@@ -11,9 +11,10 @@ export const codeOf = (error: unknown): string =>
 /** True when `error` says that a path does not exist. */
 export const isMissing = (error: unknown): boolean => codeOf(error) === "ENOENT";
 
-/** The error to throw when writing `path` failed; ours pass through unchanged. */
+/** The error to throw when writing `path` failed; ours, and a stop that was asked for, pass through unchanged. */
 export function writeError(error: unknown, path: string): Error {
   if (error instanceof UnreciteError) return error;
+  if (error instanceof Error && error.name === "AbortError") return error;
   const cause = error;
   switch (codeOf(error)) {
     case "ENOSPC":

@@ -1,5 +1,5 @@
 /** @file `patch`: inspect, verify, apply, revert, strip. */
-import { inputError, unknownName } from "../../base/errors.ts";
+import { inputError, unknownName, UnreciteError } from "../../base/errors.ts";
 import { resolveFlags, type Values } from "../../base/flags.ts";
 import {
   applyPatch,
@@ -9,6 +9,7 @@ import {
   verifyPatch,
 } from "../../patch/index.ts";
 import { PATCH } from "../command-flags.ts";
+import { interruptible } from "../interruptible.ts";
 import type { Invocation } from "../invocation.ts";
 
 type Flags = Values<typeof PATCH>;
@@ -21,31 +22,46 @@ const need = (values: Flags, key: "model" | "out", verb: string): string => {
   return value;
 };
 
-const VERBS: Record<string, (values: Flags) => Promise<object>> = {
+type Verb = (values: Flags) => Promise<object>;
+
+const VERBS: Record<string, Verb> = {
   inspect: ({ patch }) => inspectPatch(patch),
   verify: ({ patch, model }) => verifyPatch({ patch, model }),
   strip: (values) => stripPatch({ patch: values.patch, out: need(values, "out", "strip") }),
-  apply: async (values) => {
-    const out = need(values, "out", "apply");
+  apply: (values) => {
+    const [model, out] = [need(values, "model", "apply"), need(values, "out", "apply")];
     const { patch, undo } = values;
-    return {
+    return stoppable(async (signal) => ({
       out,
-      ...(await applyPatch({
-        model: need(values, "model", "apply"),
-        patch,
-        out,
-        ...(undo !== undefined && { undo }),
-      })),
-    };
+      ...(await applyPatch({ model, patch, out, undo, signal })),
+    }));
   },
-  revert: async (values) => {
-    const out = need(values, "out", "revert");
-    return {
+  revert: (values) => {
+    const [model, out] = [need(values, "model", "revert"), need(values, "out", "revert")];
+    const { patch } = values;
+    return stoppable(async (signal) => ({
       out,
-      ...(await revertPatch({ model: need(values, "model", "revert"), patch: values.patch, out })),
-    };
+      ...(await revertPatch({ model, patch, out, signal })),
+    }));
   },
 };
+
+/** Ctrl+C takes back what was written so far: half an undo file would be in the way of the next try. */
+async function stoppable(work: (signal: AbortSignal) => Promise<object>): Promise<object> {
+  const interrupted = interruptible();
+  try {
+    return await work(interrupted.signal);
+  } catch (error) {
+    if (!interrupted.signal.aborted) throw error;
+    throw new UnreciteError("interrupted: nothing was kept", {
+      exitCode: interrupted.code(),
+      wayOut: "give the same command again",
+      cause: error,
+    });
+  } finally {
+    interrupted.dispose();
+  }
+}
 
 export async function run({ operands, given, json }: Invocation): Promise<number> {
   const verb = VERBS[operands[0] ?? ""];

@@ -1,0 +1,51 @@
+/** @file `patch` on the command line. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { patchModel, sparsePatch } from "../../../tests/patch-fixtures.ts";
+import { temporary } from "../../../tests/tiny.ts";
+
+const folder = temporary();
+const at = (name: string) => join(folder, name);
+const model = await patchModel(at("model"));
+await sparsePatch(model, at("patch"));
+
+/** Runs `patch`; with a signal, one comes to it when it begins to copy the model. */
+function patch(args: readonly string[], signal?: "SIGINT" | "SIGTERM") {
+  const stop = `import fs from "node:fs/promises";
+    import { syncBuiltinESMExports } from "node:module";
+    const { copyFile } = fs;
+    fs.copyFile = async (...args) => {
+      process.kill(process.pid, "${signal}");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return copyFile(...args);
+    };
+    syncBuiltinESMExports();`;
+  const preload =
+    signal === undefined ? [] : ["--import", `data:text/javascript,${encodeURIComponent(stop)}`];
+  const given = [...preload, "--import", "tsx", "src/cli/main.ts", "patch", ...args];
+  const env = { ...process.env, NODE_NO_WARNINGS: "1" };
+  return spawnSync(process.execPath, given, { env, encoding: "utf8" });
+}
+
+test("Ctrl+C in apply and revert leaves nothing behind; the same command then works", () => {
+  const apply = ["apply", "--model", model, "--patch", at("patch"), "--out", at("out")];
+  const undo = ["--undo", at("undo")];
+  const revert = ["revert", "--model", at("out"), "--patch", at("undo"), "--out", at("back")];
+  for (const args of [[...apply, ...undo], revert]) {
+    const before = readdirSync(folder);
+    for (const [signal, code] of [
+      ["SIGINT", 130],
+      ["SIGTERM", 143],
+    ] as const) {
+      const stopped = patch(args, signal);
+      assert.equal(stopped.status, code, stopped.stderr);
+      assert.match(stopped.stderr, /interrupted: nothing was kept/);
+      assert.deepEqual(readdirSync(folder), before);
+    }
+    const whole = patch(args);
+    assert.equal(whole.status, 0, whole.stderr);
+  }
+});
