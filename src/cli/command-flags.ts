@@ -3,12 +3,12 @@ import type { Flags } from "../base/flags.ts";
 import { GLOBAL } from "../verbs/flags.ts";
 
 export const PATCH = {
-  patch: { kind: "text", required: true, help: "the patch: a file or an adapter directory" },
+  patch: { kind: "text", help: "the patch: a file or an adapter directory" },
   model: { kind: "text", help: "the base model (for revert: the patched one)" },
   out: { kind: "text", help: "where the result goes" },
   undo: {
     kind: "text",
-    help: "apply: also writes the old values here, so that revert can go back",
+    help: "apply: also writes the old values here; revert: goes back by them, without --patch",
   },
 } as const satisfies Flags;
 

@@ -1,10 +1,10 @@
 /** @file `patch` on the command line. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { patchModel, sparsePatch } from "../../../tests/patch-fixtures.ts";
+import { factorsPatch, patchModel, sparsePatch } from "../../../tests/patch-fixtures.ts";
 import { temporary } from "../../../tests/tiny.ts";
 
 const folder = temporary();
@@ -47,5 +47,30 @@ test("Ctrl+C in apply and revert leaves nothing behind; the same command then wo
     }
     const whole = patch(args);
     assert.equal(whole.status, 0, whole.stderr);
+  }
+});
+
+test("revert goes back by --undo alone, and by it rather than by --patch; without both it asks for one", async () => {
+  await factorsPatch(model, at("factors"));
+  const by = (...args: string[]) => args.map((arg) => (arg.startsWith("--") ? arg : at(arg)));
+  const apply = by("--model", "model", "--patch", "factors", "--out", "put", "--undo", "way");
+  assert.equal(patch(["apply", ...apply]).status, 0);
+  const given = by("--model", "put", "--undo", "way");
+  for (const [out, more] of [
+    ["alone", []],
+    ["both", by("--patch", "factors")],
+  ] as const) {
+    const back = patch(["revert", ...given, ...more, ...by("--out", out)]);
+    assert.equal(back.status, 0, back.stderr);
+    const [was, is] = ["model", out].map((d) => readFileSync(join(at(d), "model.safetensors")));
+    assert.ok(was!.equals(is!));
+  }
+  for (const [verb, message] of [
+    ["revert", /revert: expected a patch or an undo file, got neither/],
+    ["inspect", /patch inspect: expected --patch, got none/],
+  ] as const) {
+    const none = patch([verb, ...by("--model", "put", "--out", "none")]);
+    assert.equal(none.status, 2);
+    assert.match(none.stderr, message);
   }
 });

@@ -14,7 +14,7 @@ import type { Invocation } from "../invocation.ts";
 
 type Flags = Values<typeof PATCH>;
 
-const need = (values: Flags, key: "model" | "out", verb: string): string => {
+const need = (values: Flags, key: "model" | "patch" | "out", verb: string): string => {
   const value = values[key];
   if (value === undefined) {
     throw inputError(`patch ${verb}: expected --${key}, got none`, { wayOut: `add --${key}` });
@@ -25,12 +25,14 @@ const need = (values: Flags, key: "model" | "out", verb: string): string => {
 type Verb = (values: Flags) => Promise<object>;
 
 const VERBS: Record<string, Verb> = {
-  inspect: ({ patch }) => inspectPatch(patch),
-  verify: ({ patch, model }) => verifyPatch({ patch, model }),
-  strip: (values) => stripPatch({ patch: values.patch, out: need(values, "out", "strip") }),
+  inspect: (values) => inspectPatch(need(values, "patch", "inspect")),
+  verify: (values) => verifyPatch({ patch: need(values, "patch", "verify"), model: values.model }),
+  strip: (values) =>
+    stripPatch({ patch: need(values, "patch", "strip"), out: need(values, "out", "strip") }),
   apply: (values) => {
     const [model, out] = [need(values, "model", "apply"), need(values, "out", "apply")];
-    const { patch, undo } = values;
+    const patch = need(values, "patch", "apply");
+    const { undo } = values;
     return stoppable(async (signal) => ({
       out,
       ...(await applyPatch({ model, patch, out, undo, signal })),
@@ -38,10 +40,10 @@ const VERBS: Record<string, Verb> = {
   },
   revert: (values) => {
     const [model, out] = [need(values, "model", "revert"), need(values, "out", "revert")];
-    const { patch } = values;
+    const { patch, undo } = values;
     return stoppable(async (signal) => ({
       out,
-      ...(await revertPatch({ model, patch, out, signal })),
+      ...(await revertPatch({ model, patch, undo, out, signal })),
     }));
   },
 };
