@@ -42,6 +42,23 @@ export async function readObject(
   return parseObject(text.replace(/^\uFEFF/, ""), path, wayOut === undefined ? {} : { wayOut });
 }
 
+/** What V8 says of broken JSON, by how its message begins: the rest may quote the text, which must not reach a log. */
+const JSON_FAULTS: readonly [RegExp, string][] = [
+  [/^Unexpected end/, "one that ends too early"],
+  [/^Unterminated string/, "a string that is not closed"],
+  [/^Bad control character/, "a raw control character in a string"],
+  [/^Bad .*escape/, "a bad escape in a string"],
+  [/^Unexpected non-whitespace/, "more behind its end"],
+];
+
+/** What is wrong with the JSON that made `JSON.parse` throw, with its place where that is known; nothing of the text. */
+export function jsonFault(error: unknown): string {
+  const message = messageOf(error);
+  const what = JSON_FAULTS.find(([begins]) => begins.test(message))?.[1] ?? "malformed JSON";
+  const at = /^[^"]* JSON at position (\d+)/.exec(message)?.[1];
+  return at === undefined ? what : `${what} (at its character ${Number(at) + 1})`;
+}
+
 /** What a JSON value is, in words for errors. */
 export function kindOf(value: unknown): string {
   if (value === null) return "null";

@@ -76,7 +76,9 @@ export function unknownField(
   { file, row }: Place,
 ): Error {
   const near = closestName(field, columns);
-  const have = columns.length === 0 ? "no fields" : `the fields ${columns.join(", ")}`;
+  // what stands first in a CSV file without a header is a text
+  const names = columns.map((c) => (c.length > 40 ? `one of ${c.length} characters` : c));
+  const have = columns.length === 0 ? "no fields" : `the fields ${names.join(", ")}`;
   const wayOut =
     near === undefined
       ? "name the field that holds the text with --text-field"

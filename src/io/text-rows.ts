@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { inputError, messageOf } from "../base/errors.ts";
-import { isObject, kindOf } from "./json.ts";
+import { isObject, jsonFault, kindOf } from "./json.ts";
 import { unknownField, type Fields } from "./text-record.ts";
 import { expectUtf8 } from "./utf8-check.ts";
 
@@ -67,7 +67,7 @@ async function* jsonRows({ path, name }: Source, format: "jsonl" | "json"): Asyn
     `SELECT json FROM read_json_objects(${pathLiteral(path)}, ${options})`,
   )) {
     row++;
-    const value: unknown = JSON.parse(json as string);
+    const value = parsed(json as string, `${name} row ${row}`);
     if (isObject(value)) yield value;
     else if (typeof value === "string") yield { text: value };
     else {
@@ -78,6 +78,18 @@ async function* jsonRows({ path, name }: Source, format: "jsonl" | "json"): Asyn
         },
       );
     }
+  }
+}
+
+/** DuckDB lets pass what is no JSON to others, such as NaN. */
+function parsed(json: string, where: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    throw inputError(`${where}: expected a JSON object, got ${jsonFault(error)}`, {
+      wayOut: "correct the file there, or write it again",
+      cause: error,
+    });
   }
 }
 
@@ -191,14 +203,18 @@ async function rowError(
   const broken = format === "jsonl" ? await firstBrokenLine(path) : undefined;
   if (broken !== undefined) {
     return inputError(
-      `${name} row ${broken.line}: expected one JSON object, got: ${broken.message}`,
-      { wayOut, cause: error },
+      `${name} row ${broken.line}: expected one JSON object, got: ${broken.fault}`,
+      {
+        wayOut,
+        cause: error,
+      },
     );
   }
   const line = /Error on Line: (\d+)/.exec(message)?.[1];
   const counts = /Expected Number of Columns: (\d+) Found: (\d+)/.exec(message);
   const first = (message.split("\n")[0] ?? message)
     .replace(/^[A-Z][A-Za-z ]* Error: /, "")
+    .replaceAll(resolve(path), name)
     .replaceAll(path, name);
   if (line !== undefined) {
     const [expected, got] =
@@ -217,9 +233,7 @@ async function rowError(
 const csvFault = (message: string): string =>
   /unterminated quote/i.test(message) ? "a quote that is not closed" : "a malformed one";
 
-async function firstBrokenLine(
-  path: string,
-): Promise<{ line: number; message: string } | undefined> {
+async function firstBrokenLine(path: string): Promise<{ line: number; fault: string } | undefined> {
   let line = 0;
   const lines = createInterface({ input: createReadStream(path), crlfDelay: Infinity });
   for await (const text of lines) {
@@ -230,10 +244,10 @@ async function firstBrokenLine(
       const value = JSON.stringify(JSON.parse(json));
       // JSON.stringify writes half a surrogate pair, and nothing else, as an escape \ud…
       if (/(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(value)) {
-        return { line, message: "half of a surrogate pair (\\ud8…)" };
+        return { line, fault: "half of a surrogate pair (\\ud8…)" };
       }
     } catch (error) {
-      return { line, message: messageOf(error) };
+      return { line, fault: jsonFault(error) };
     }
   }
   return undefined;

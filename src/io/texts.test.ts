@@ -221,6 +221,27 @@ test("says which line of a JSONL file is broken", async () => {
   assert.match(await failure(path), /^broken\.jsonl row 2: expected one JSON object, got: /);
 });
 
+test("no message about a broken file quotes its texts", async () => {
+  const secret = "the private diary";
+  const long = `${secret} `.repeat(3).trim();
+  for (const [name, content, fault] of [
+    ["a.jsonl", `{"text": ${secret}}\n`, /row 1: .* got: malformed JSON\n/],
+    ["b.jsonl", `{"text":"${secret}"} ${secret}\n`, /got: more behind its end \(at its character/],
+    ["c.jsonl", `{"text":"${secret}\n`, /got: a string that is not closed/],
+    [
+      "d.json",
+      `[{"text":"${secret}"},{"text":NaN,"a":"${secret}"}]`,
+      /row 2: .* got malformed JSON/,
+    ],
+    ["e.json", `[{"text":"${secret}"},\n{"text":${secret}}]`, /expected JSON, got: Malformed JSON/],
+    ["f.csv", `${long}\n${long}\n`, /got the fields one of \d+ characters/],
+  ] as const) {
+    const told = await failure(put(`secret/${name}`, content));
+    assert.match(told, fault);
+    assert.ok(!told.includes("diary") && !told.includes("private"), told);
+  }
+});
+
 test("says what is wrong with a file that is no Parquet, and with what is not there", async () => {
   assert.match(
     await failure(put("no.parquet", "nope nope nope")),
