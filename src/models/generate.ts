@@ -1,4 +1,5 @@
 /** @file Completes prompts: greedy or sampled, batched with padding on the left, over a cache of keys and values. */
+import { inputError } from "../base/errors.ts";
 import { kvCache } from "../nn/index.ts";
 import {
   argmax,
@@ -52,8 +53,10 @@ export async function generate(
 ): Promise<number[][]> {
   const longest = Math.max(...prompts.map((p) => p.length));
   if (longest + maxTokens > arch.maxPositions) {
-    throw new RangeError(
-      `generate: expected at most ${arch.maxPositions} tokens in all, got ${longest} + ${maxTokens}`,
+    const room = Math.max(0, arch.maxPositions - longest);
+    throw inputError(
+      `generate: expected at most ${arch.maxPositions} tokens in all (the model's positions), got ${longest} of the prompt + ${maxTokens}`,
+      { wayOut: room > 0 ? `ask for ${room} tokens or fewer` : "shorten the prompt" },
     );
   }
   if (seed !== undefined) manualSeed(seed);
