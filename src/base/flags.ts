@@ -59,18 +59,23 @@ export type Resolved<T extends Flags> = { values: Values<T>; origins: Record<str
 export const flagName = (key: string): string =>
   `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
 
-/** Resolves values given on the command line and in a recipe (flags win); complains of everything at once. */
+/** Resolves values given on the command line and in a recipe (flags win), of a `file`; complains of everything at once. */
 export function resolveFlags<T extends Flags>(
   table: T,
   given: Readonly<Record<string, unknown>>,
   recipe: Readonly<Record<string, unknown>> = {},
+  { file = "the recipe" }: { file?: string | undefined } = {},
 ): Resolved<T> {
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
   const origins: Record<string, Origin> = {};
-  for (const key of [...Object.keys(given), ...Object.keys(recipe)]) {
-    if (!Object.hasOwn(table, key)) {
-      throw unknownName("option", flagName(key), Object.keys(table).map(flagName));
+  for (const [what, of] of [
+    ["option", given],
+    [`option in ${file}:`, recipe],
+  ] as const) {
+    const odd = Object.keys(of).find((key) => !Object.hasOwn(table, key));
+    if (odd !== undefined) {
+      throw unknownName(what, flagName(odd), Object.keys(table).map(flagName));
     }
   }
   for (const [key, flag] of Object.entries(table)) {
@@ -89,8 +94,9 @@ export function resolveFlags<T extends Flags>(
     }
     const parsed = parseValue(flag, raw);
     if (parsed === undefined) {
+      const where = `${origin === "recipe" ? `${file}: ` : ""}${flagName(key)}`;
       const got = JSON.stringify(raw);
-      problems.push(`${flagName(key)}: expected ${wanted(flag)}, got ${got}${meant(flag, raw)}`);
+      problems.push(`${where}: expected ${wanted(flag)}, got ${got}${meant(flag, raw)}`);
     } else values[key] = parsed;
   }
   if (problems.length > 0) {
@@ -128,6 +134,10 @@ function meant(flag: Flag, raw: unknown): string {
   return asked === "" ? "" : `.${asked}`;
 }
 
+/** In JSON a name that is made of digits, as --rounding 4, is naturally a number. */
+const isName = (raw: unknown): raw is string | number =>
+  typeof raw === "string" || Number.isFinite(raw);
+
 function parseValue(flag: Flag, raw: unknown): unknown {
   switch (flag.kind) {
     case "text":
@@ -139,11 +149,11 @@ function parseValue(flag: Flag, raw: unknown): unknown {
           .map((s) => s.trim())
           .filter((s) => s !== "");
       }
-      return Array.isArray(raw) && raw.every((v) => typeof v === "string") ? raw : undefined;
+      return Array.isArray(raw) && raw.every(isName) ? raw.map(String) : undefined;
     case "switch":
       return typeof raw === "boolean" ? raw : undefined;
     case "choice":
-      return typeof raw === "string" && flag.of.includes(raw) ? raw : undefined;
+      return isName(raw) && flag.of.includes(String(raw)) ? String(raw) : undefined;
     case "integers": {
       const each = typeof raw === "string" ? raw.split(",") : Array.isArray(raw) ? raw : [raw];
       const { min, max } = flag;

@@ -4,15 +4,15 @@
  */
 import { join } from "node:path";
 import { messageOf, UnreciteError } from "../base/errors.ts";
-import { flagName, resolveFlags, type Flags, type Options, type Values } from "../base/flags.ts";
+import { flagName, type Flags, type Options, type Values } from "../base/flags.ts";
 import { addFacts, earlierSettings, manifestOf, settingsFrom } from "./manifest.ts";
-import { readRecipe } from "./recipe.ts";
 import { openFreeRun, openRun, type Manifest, type RunDirectory } from "../run/index.ts";
 import type { Facts } from "../verbs/facts.ts";
 import { openSession, peakRss, type SessionOptions } from "../verbs/session.ts";
 import { interruptible } from "./interruptible.ts";
 import type { Invocation } from "./invocation.ts";
 import { progress, type Progress } from "./progress.ts";
+import { resolveCall } from "./recipe.ts";
 
 export type Context<T extends Flags> = {
   readonly values: Values<T>;
@@ -48,8 +48,7 @@ export async function longCommand<T extends Flags>(command: Command<T>): Promise
   const earlier = resume === undefined ? {} : earlierSettings(resume, name);
   const before = Object.fromEntries(Object.entries(earlier).map(([key, s]) => [key, s.value]));
   const given = { ...before, ...call.given };
-  const recipe = call.recipe === undefined ? {} : await readRecipe(call.recipe);
-  const { values, origins } = resolveFlags(table, given, recipe);
+  const { values, origins } = await resolveCall(table, { given, recipe: call.recipe });
   const started = performance.now();
   // before there is a run: what this machine cannot do leaves no folder
   const session = openSession({ seed: 0, ...values } as unknown as SessionOptions);

@@ -24,7 +24,7 @@ async function main(argv: readonly string[]): Promise<void> {
     command
       .option("--json", "one JSON document on stdout, everything else on stderr")
       .option("--quiet", "no progress");
-    if (spec.flags !== undefined && "run" in spec.flags) {
+    if (Object.keys(spec.flags ?? {}).length > 0) {
       command.option("--recipe <file>", "JSON of settings, by the names of the flags; flags win");
     }
     command.action(async (...args: unknown[]) => {

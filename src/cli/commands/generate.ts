@@ -1,14 +1,15 @@
 /** @file `generate`: completes a prompt, with and without a patch. */
 import { inputError } from "../../base/errors.ts";
-import { resolveFlags } from "../../base/flags.ts";
 import { generate, loadModel, type Model } from "../../models/index.ts";
 import { patchedWeights } from "../../verbs/erase-output.ts";
 import { openSession } from "../../verbs/session.ts";
 import { GENERATE } from "../command-flags.ts";
 import type { Invocation } from "../invocation.ts";
+import { resolveCall } from "../recipe.ts";
 
-export async function run({ given, json }: Invocation): Promise<number> {
-  const { values } = resolveFlags(GENERATE, given);
+export async function run(call: Invocation): Promise<number> {
+  const { json } = call;
+  const { values } = await resolveCall(GENERATE, call);
   if (values.diff && values.patch === undefined) {
     throw inputError("generate --diff: expected --patch, got none", { wayOut: "add --patch" });
   }

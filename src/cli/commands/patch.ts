@@ -1,6 +1,6 @@
 /** @file `patch`: inspect, verify, apply, revert, strip. */
 import { inputError, unknownName, UnreciteError } from "../../base/errors.ts";
-import { resolveFlags, type Values } from "../../base/flags.ts";
+import type { Values } from "../../base/flags.ts";
 import {
   applyPatch,
   inspectPatch,
@@ -11,6 +11,7 @@ import {
 import { PATCH } from "../command-flags.ts";
 import { interruptible } from "../interruptible.ts";
 import type { Invocation } from "../invocation.ts";
+import { resolveCall } from "../recipe.ts";
 
 type Flags = Values<typeof PATCH>;
 
@@ -65,10 +66,11 @@ async function stoppable(work: (signal: AbortSignal) => Promise<object>): Promis
   }
 }
 
-export async function run({ operands, given, json }: Invocation): Promise<number> {
+export async function run(call: Invocation): Promise<number> {
+  const { operands, json } = call;
   const verb = VERBS[operands[0] ?? ""];
   if (verb === undefined) throw unknownName("verb of patch", operands[0] ?? "", Object.keys(VERBS));
-  const { values } = resolveFlags(PATCH, given);
+  const { values } = await resolveCall(PATCH, call);
   const result = await verb(values);
   if (json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   else {
