@@ -11,7 +11,7 @@ import { openPatch } from "../src/patch/index.ts";
 import { memory } from "../src/torch/index.ts";
 import { audit, erase, evaluate, memorize } from "../src/index.ts";
 import { openRun } from "../src/run/index.ts";
-import type { EraseOptions } from "../src/verbs/erase-types.ts";
+import type { EraseHooks, EraseOptions } from "../src/verbs/erase-types.ts";
 import { METHOD_NAMES } from "../src/verbs/flags.ts";
 import { runFiles } from "../src/verbs/run-files.ts";
 import { CUT, reciting } from "./reciting.ts";
@@ -234,15 +234,20 @@ describe("on a tiny model", () => {
     assert.equal(readFileSync(precious, "utf8"), "mine");
 
     const own = { ...given, patchOut: at("own-patch"), out: at("own-out") };
+    const warnings: string[] = [];
+    const onEvent: EraseHooks["onEvent"] = (e) => e.type === "warning" && warnings.push(e.message);
     const attempt = async (resume: boolean) => {
       const run = openRun(at("own-run"), { resume });
       try {
-        return await erase(own, { files: runFiles(run) });
+        return await erase(own, { files: runFiles(run), onEvent });
       } finally {
         run.close();
       }
     };
+    writeFileSync(join(at("target"), "forget.jsonl"), "private");
     const first = await attempt(false);
+    assert.deepEqual(warnings, ["--out: left out, as no part of the model: forget.jsonl"]);
+    assert.ok(!existsSync(join(at("own-out"), "forget.jsonl")));
     writeFileSync(join(at("own-run"), "run.json"), "{}");
     assert.equal((await attempt(true)).patch!.sha256, first.patch!.sha256);
     writeFileSync(join(at("own-out"), "mine"), "");

@@ -39,6 +39,8 @@ export type ModelSource = {
   tokenizer(): Promise<Tokenizer>;
   readonly shards: readonly Shard[];
   readonly sideFiles: readonly SideFile[];
+  /** What else lies beside the weights and is not written again: no part of a model by its name, or the weights in another form. */
+  readonly leftOut: readonly string[];
   /** File and byte offset of a stored tensor; absent for .gguf. */
   readonly placeOf?: (name: string) => { readonly file: string; readonly begin: number };
   /** SHA-256 of one tensor's bytes. */
@@ -147,7 +149,7 @@ async function openDirectory(dir: string, spec: string): Promise<ModelSource> {
     tokenizer: once(() => loadTokenizer({ dir })),
     shards: checkpoint.shards,
     placeOf: (name) => checkpoint.info(name),
-    sideFiles: sideFilesIn(dir),
+    ...besideWeights(dir, checkpoint.shards),
     hash: hashOnce(source),
     close: () => checkpoint.close(),
   };
@@ -162,14 +164,32 @@ async function readChatTemplate(dir: string): Promise<string | null> {
 }
 
 // By name, and no others: a stray file beside a model may well hold the texts that were to be erased.
-const SIDE_FILE =
-  /^(?:(?:config|generation_config|special_tokens_map|added_tokens|vocab|tokenizer[\w.-]*|chat_template)\.json|merges\.txt|vocab\.txt|[\w.-]+\.(?:model|jinja|tiktoken)|(?:LICENSE|NOTICE)[\w.-]*)$/;
+const SIDE_FILES = [
+  /(?:config|generation_config|preprocessor_config|processor_config)\.json/,
+  /(?:special_tokens_map|added_tokens|vocab|tokenizer[\w.-]*|chat_template)\.json/,
+  /merges\.txt|vocab\.txt|[\w.-]+\.(?:model|jinja|tiktoken)/,
+  /(?:configuration|modeling|tokenization)_\w+\.py/,
+  /(?:LICENSE|NOTICE|USE_POLICY)[\w.-]*|README\.md|\.gitattributes/,
+];
+const SIDE_FILE = new RegExp(`^(?:${SIDE_FILES.map((r) => r.source).join("|")})$`);
 
-const sideFilesIn = (dir: string): SideFile[] =>
-  readdirSync(dir)
-    .filter((name) => SIDE_FILE.test(name) && statSync(join(dir, name)).isFile())
-    .sort()
-    .map((name) => ({ name, path: join(dir, name) }));
+/** What stands beside the weights in a directory, parted in what belongs to the model and what does not. */
+function besideWeights(
+  dir: string,
+  shards: readonly Shard[],
+): Pick<ModelSource, "sideFiles" | "leftOut"> {
+  const weights = shards.map(({ file }) => file);
+  if (!weights.includes(SINGLE)) weights.push(INDEX);
+  const sideFiles: SideFile[] = [];
+  const leftOut: string[] = [];
+  for (const name of readdirSync(dir).sort()) {
+    const path = join(dir, name);
+    const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+    if (isFile && SIDE_FILE.test(name)) sideFiles.push({ name, path });
+    else if (!weights.includes(name)) leftOut.push(name);
+  }
+  return { sideFiles, leftOut };
+}
 
 async function openGgufModel(path: string): Promise<ModelSource> {
   const gguf = await openGguf(path);
@@ -208,6 +228,7 @@ async function openGgufModel(path: string): Promise<ModelSource> {
       { name: "tokenizer.json", content: tokenizer.json },
       { name: "tokenizer_config.json", content: json(tokenizer.config) },
     ],
+    leftOut: [],
     hash: hashOnce(source),
     close: () => gguf.close(),
   };

@@ -89,7 +89,7 @@ for (const dtype of ["float32", "bfloat16"] as const) {
 }
 
 describe("what goes along", () => {
-  test("links are followed, read-only files are no obstacle, other weights and folders stay behind", async () => {
+  test("links are followed, read-only files are no obstacle, other weights, folders and texts stay behind", async () => {
     const base = await patchModel(at("odd"));
     for (const name of ["pytorch_model.bin", "model.gguf", "old.safetensors"]) {
       writeFileSync(join(base, name), "x");
@@ -99,7 +99,12 @@ describe("what goes along", () => {
     symlinkSync(at("elsewhere.json"), join(base, "generation_config.json"));
     chmodSync(join(base, "model.safetensors"), 0o444);
     await sparsePatch(base, at("odd.patch"));
-    await applyPatch({ model: base, patch: at("odd.patch"), out: at("odd.out") });
+    const mine = ["forget.jsonl", "kept.csv", "notes.md", "rows.parquet", "texts.txt"];
+    for (const name of mine) writeFileSync(join(base, name), "private");
+    const given = { model: base, patch: at("odd.patch"), out: at("odd.out") };
+    const { left_out } = await applyPatch(given);
+    const others = ["model.gguf", "old.safetensors", "onnx", "pytorch_model.bin"];
+    assert.deepEqual(left_out, [...mine, ...others].sort());
     assert.deepEqual(readdirSync(at("odd.out")).sort(), [
       "README.md",
       "config.json",

@@ -19,6 +19,8 @@ export type Applied = {
   changed: number;
   /** The hash of the model that was written, as `openModel(out).hash()` gives it. */
   sha256: string;
+  /** Names in the model's directory that did not come along: no part of a model, or its weights in another form. */
+  left_out: readonly string[];
 };
 
 export type ApplyOptions = {
@@ -60,7 +62,7 @@ export async function applyPatch({
     }
     const { base, merged, changed } = patch.binding;
     const sha256 = hashFrom(source, { ...base.tensors, ...merged });
-    return { tensors: names.length, changed, sha256 };
+    return { tensors: names.length, changed, sha256, left_out: source.leftOut };
   });
 }
 
@@ -135,7 +137,8 @@ export async function revertPatch({
     const names = changedTensors(opened);
     const bytesOf = (name: string) => patchedBytes(opened, source, name, "old");
     await rewriteModel(source, out, { names, bytesOf, signal });
-    return { tensors: names.length, changed, sha256: hashFrom(source, base.tensors) };
+    const sha256 = hashFrom(source, base.tensors);
+    return { tensors: names.length, changed, sha256, left_out: source.leftOut };
   });
 }
 

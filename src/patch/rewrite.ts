@@ -1,9 +1,10 @@
 /**
- * @file Writes a model again with some tensors changed. A directory's files are copied and values rewritten at their offsets:
- * headers and everything else stay byte for byte. Of a .gguf, the directory made of it is written.
+ * @file Writes a model again with some tensors changed. A directory's files are copied, those that belong to a model, and values
+ * rewritten at their offsets: headers and everything else stay byte for byte. Of a .gguf, the directory made of it is written.
  */
 import { constants, copyFile, chmod, open, readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { INDEX, SINGLE } from "../io/checkpoint.ts";
 import { writeCheckpoint, writeFolderAtomic, type ModelSource } from "../io/index.ts";
 import { fromBytes, type Tensor } from "../torch/index.ts";
 
@@ -49,11 +50,10 @@ async function copyAndRewrite(
   { names, bytesOf, signal }: Rewrite,
 ): Promise<void> {
   const shards = new Set(source.shards.map(({ file }) => file));
-  for (const file of await readdir(source.path)) {
+  const index = shards.has(SINGLE) ? [] : [INDEX];
+  for (const file of [...shards, ...index, ...source.sideFiles.map(({ name }) => name)]) {
     signal?.throwIfAborted();
-    if (shards.has(file) || !otherWeights(file)) {
-      await copyOwn(join(source.path, file), join(folder, file));
-    }
+    await copyOwn(join(source.path, file), join(folder, file));
   }
   for (const file of shards) {
     const handle = await open(join(folder, file), "r+");
@@ -71,13 +71,8 @@ async function copyAndRewrite(
   for (const file of await readdir(folder)) await sync(join(folder, file));
 }
 
-/** The same weights in another form would carry the unpatched model along. */
-const otherWeights = (file: string): boolean =>
-  /\.(?:bin|bin\.index\.json|pt|pth|ckpt|gguf|h5|msgpack|onnx|ot|npz|safetensors)$/i.test(file);
-
+/** Follows links, as those of the hub's cache. */
 async function copyOwn(from: string, to: string): Promise<void> {
-  // follows links, as those of the hub's cache; folders beside the weights are not part of a model
-  if (!(await stat(from)).isFile()) return;
   await copyFile(from, to, constants.COPYFILE_FICLONE);
   const { mode } = await stat(to);
   await chmod(to, mode | 0o600);

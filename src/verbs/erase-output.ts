@@ -27,7 +27,7 @@ import type { FactorsWriter } from "../unlearn/writers/factors.ts";
 import type { PromptWriter } from "../unlearn/writers/prompt.ts";
 import type { Writer } from "../unlearn/writers/types.ts";
 import { writeTo } from "./erase-places.ts";
-import type { EraseValues, Outputs, RunFiles } from "./erase-types.ts";
+import type { EraseHooks, EraseValues, Outputs, RunFiles } from "./erase-types.ts";
 import { toolVersion } from "./session.ts";
 import type { TextSet } from "./sets.ts";
 
@@ -39,6 +39,7 @@ type Input = {
   measured: Model;
   sets: TextSet;
   files: RunFiles | undefined;
+  onEvent: EraseHooks["onEvent"];
 };
 
 export async function writeOutputs({
@@ -49,6 +50,7 @@ export async function writeOutputs({
   measured,
   sets,
   files,
+  onEvent,
 }: Input): Promise<Outputs> {
   const written = outcome.status === "erased" || outcome.status === "incomplete";
   const path = values.patchOut ?? files?.patch(prepared.writer.kind);
@@ -81,6 +83,9 @@ export async function writeOutputs({
   if (out !== undefined) {
     const merge = () => writeMerged(out, values, path, measured);
     await writeTo({ path: out, kind: "folder" }, files, merge);
+    const { leftOut } = measured.source;
+    const message = `--out: left out, as no part of the model: ${leftOut.join(", ")}`;
+    if (leftOut.length > 0) onEvent?.({ type: "warning", message });
   }
   return { patch, out: out ?? null, patchedWeights: () => patchedWeights(path, measured) };
 }

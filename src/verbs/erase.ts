@@ -108,7 +108,7 @@ async function eraseFrom(job: EraseJob): Promise<EraseResult> {
   try {
     const outcome = await runLoop(job, { goal, tokens, prepared });
     const made = { values, settings, outcome, prepared };
-    const to = { measured, sets: sets.forget, files: hooks.files };
+    const to = { measured, sets: sets.forget, files: hooks.files, onEvent: hooks.onEvent };
     const outputs = await writeOutputs({ ...made, ...to });
     const written = await measureWritten(outputs, sets, earlier, hooks, phase("measuring after"));
     const { sets: after, previous } = written;

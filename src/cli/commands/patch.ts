@@ -75,6 +75,7 @@ export async function run(call: Invocation): Promise<number> {
   if (json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   else {
     for (const [key, value] of Object.entries(result)) {
+      if (Array.isArray(value) && value.length === 0) continue;
       process.stdout.write(
         `${key.padEnd(10)} ${typeof value === "object" ? JSON.stringify(value) : String(value)}\n`,
       );
