@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { UnreciteError } from "../base/errors.ts";
-import { writeAtomic, writeFileAtomic, writeFolderAtomic, writeJsonAtomic } from "./atomic.ts";
+import {
+  expectWritable,
+  makeFolder,
+  writeAtomic,
+  writeFileAtomic,
+  writeFolderAtomic,
+  writeJsonAtomic,
+} from "./atomic.ts";
 import { writeError } from "./disk-error.ts";
 import { messageFrom, temporaryFolder } from "../../tests/io-fixtures.ts";
 import { sha256, sha256OfFile } from "./hash.ts";
@@ -60,6 +67,30 @@ test("each fault of the disk has its words and exit code", () => {
     of("EROFS").message,
     "p: expected a writable place, got a read-only file system\n  → choose a path on a writable file system",
   );
+});
+
+test("where no folder can be made is said, with a way out, not searched for ever", () => {
+  const link = join(folder, "link");
+  symlinkSync(join(folder, "nowhere"), link);
+  for (const [path, code] of [
+    ["/proc/x", "ENOENT"],
+    ["/proc/x/y/z", "ENOENT"],
+    [link, "EEXIST"],
+    [join(link, "x"), "EEXIST"],
+  ] as const) {
+    assert.throws(() => makeFolder(path), { code });
+    const { exitCode, wayOut } = writeError({ code }, path) as UnreciteError;
+    assert.deepEqual([exitCode, wayOut], [2, "choose another path"]);
+  }
+  assert.deepEqual(makeFolder(join(folder, "m/n")), [join(folder, "m"), join(folder, "m/n")]);
+  assert.deepEqual(makeFolder(join(folder, "m/n")), []);
+});
+
+test("a trial finds what cannot be written, and leaves nothing", () => {
+  assert.throws(() => expectWritable("/proc/x/y"), /\/proc\/x\/y: expected a place/);
+  const before = readdirSync(folder);
+  expectWritable(join(folder, "new/deep"));
+  assert.deepEqual(readdirSync(folder), before);
 });
 
 test("files and their parts are hashed by streaming", async () => {

@@ -18,12 +18,22 @@ const sibling = (path: string): string =>
  */
 export function makeFolder(path: string): string[] {
   try {
+    return makeOne(path);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT" || dirname(path) === path) throw error;
+    // once more and no oftener: /proc says ENOENT though the folder above is there
+    return [...makeFolder(dirname(path)), ...makeOne(path)];
+  }
+}
+
+function makeOne(path: string): string[] {
+  try {
     mkdirSync(path);
     return [path];
   } catch (error) {
-    if (codeOf(error) === "EEXIST" && statSync(path).isDirectory()) return [];
-    if (codeOf(error) !== "ENOENT" || dirname(path) === path) throw error;
-    return [...makeFolder(dirname(path)), ...makeFolder(path)];
+    const isFolder = () => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+    if (codeOf(error) === "EEXIST" && isFolder()) return [];
+    throw error;
   }
 }
 

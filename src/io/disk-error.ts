@@ -37,19 +37,31 @@ export function writeError(error: unknown, path: string): Error {
         wayOut: "choose a path that you may write to, or change its permissions",
         cause,
       });
+    case "ENOENT":
+      return inputError(`${path}: expected a place where it can be made, got one that takes none`, {
+        wayOut: "choose another path",
+        cause,
+      });
     case "ENOTDIR":
-    case "EEXIST":
       return inputError(`${path}: expected folders on the way to it, got a file`, {
         wayOut: "choose another path",
         cause,
       });
+    case "EEXIST":
+      return inputError(
+        `${path}: expected folders on the way to it, got a file or a link to nothing`,
+        { wayOut: "choose another path", cause },
+      );
     case "EISDIR":
       return inputError(`${path}: expected a file, got a folder`, {
         wayOut: "choose another path",
         cause,
       });
     default:
-      return environmentError(`${path}: expected to write it, got: ${messageOf(error)}`, { cause });
+      return environmentError(`${path}: expected to write it, got: ${messageOf(error)}`, {
+        wayOut: "check the disk, or choose another path",
+        cause,
+      });
   }
 }
 
