@@ -21,7 +21,7 @@ const KNOWN_FIELDS = ["id", "doc_id", "prefix", "suffix", "spans", "group"];
 
 /** The rows of the file at `path`, called `name` in errors. */
 export async function* readRows(format: RowFormat, source: Source): AsyncIterable<Fields> {
-  if (format !== "parquet") await expectUtf8(source.path);
+  if (format !== "parquet") await expectUtf8(source.path, source);
   try {
     if (format === "parquet") yield* parquetRows(source);
     else if (format === "csv" || format === "tsv") {

@@ -89,12 +89,18 @@ test("folders and globs of .txt and .md, with paths as ids", async () => {
 });
 
 test("stdin is JSONL, JSON or CSV by its first byte", async () => {
-  const from = (content: string) =>
-    readAllTexts("-", { stdin: Readable.from([Buffer.from(content)]) });
+  const from = (content: string, encoding: BufferEncoding = "utf8") =>
+    readAllTexts("-", { stdin: Readable.from([Buffer.from(content, encoding)]) });
   const expected = [{ id: "1", row: 1, text: "a" }];
   assert.deepEqual(await from('{"id":"1","text":"a"}\n'), expected);
   assert.deepEqual(await from('[{"id":"1","text":"a"}]'), expected);
   assert.deepEqual(await from("id,text\n1,a\n"), expected);
+  for (const nothing of ["", " \n"]) {
+    await assert.rejects(from(nothing), /^UnreciteError: stdin: expected texts, got none\n {2}→ /);
+  }
+  const cut = from("abc\xe2\x82", "latin1");
+  await assert.rejects(cut, /^UnreciteError: stdin line 1: expected UTF-8/);
+  await assert.rejects(from('[{"text":'), /^UnreciteError: stdin: .* in file "stdin"/);
   await assert.rejects(from('{"id":"1"}\n'), /^UnreciteError: stdin row 1: expected a field text/);
 });
 

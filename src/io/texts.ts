@@ -118,6 +118,11 @@ async function* readStdin(stdin: Readable, textField: string): TextRecords {
     const path = join(folder, "stdin");
     await pipeline(stdin, createWriteStream(path, { mode: 0o600 }));
     if (await beginsWith(path, "\x93NUMPY")) return yield* readTokenFile(path, { name: "stdin" });
+    if ((await firstByte(path)) === "") {
+      throw inputError("stdin: expected texts, got none", {
+        wayOut: "check the command whose output it is",
+      });
+    }
     yield* recordsOf(await sniff(path), { path, name: "stdin", textField });
   } finally {
     await rm(folder, { recursive: true, force: true });

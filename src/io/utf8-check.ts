@@ -9,8 +9,8 @@ import { readError } from "./disk-error.ts";
 
 export const UTF8_WAY_OUT = "convert the file to UTF-8 (for example: iconv -f LATIN1 -t UTF-8)";
 
-/** Refuses a file that is empty or not UTF-8. */
-export async function expectUtf8(path: string): Promise<void> {
+/** Refuses a file, called `name` in errors, that is empty or not UTF-8. */
+export async function expectUtf8(path: string, { name = path } = {}): Promise<void> {
   let offset = 0;
   let lines = 0;
   let rest: Buffer = Buffer.alloc(0);
@@ -19,17 +19,17 @@ export async function expectUtf8(path: string): Promise<void> {
       const bytes = Buffer.concat([rest, chunk as Buffer]);
       const whole = wholeCharacters(bytes);
       const part = bytes.subarray(0, whole);
-      if (!isUtf8(part)) throw badUtf8(path, part, { offset, lines });
+      if (!isUtf8(part)) throw badUtf8(name, part, { offset, lines });
       offset += whole;
       lines += countLines(part);
       rest = bytes.subarray(whole);
     }
   } catch (error) {
-    throw readError(error, path, "a file of texts", "check the path");
+    throw readError(error, name, "a file of texts", "check the path");
   }
-  if (rest.length > 0) throw badUtf8(path, rest, { offset, lines });
+  if (rest.length > 0) throw badUtf8(name, rest, { offset, lines });
   if (offset === 0) {
-    throw inputError(`${path}: expected texts, got an empty file`, {
+    throw inputError(`${name}: expected texts, got an empty file`, {
       wayOut: "check the path and what wrote the file",
     });
   }
@@ -55,7 +55,7 @@ function countLines(bytes: Uint8Array): number {
 }
 
 function badUtf8(
-  path: string,
+  name: string,
   bytes: Buffer,
   { offset, lines }: { offset: number; lines: number },
 ): Error {
@@ -72,7 +72,7 @@ function badUtf8(
   const line = lines + countLines(bytes.subarray(0, at)) + 1;
   const byte = (bytes[at] ?? 0).toString(16).padStart(2, "0");
   return inputError(
-    `${path} line ${line}: expected UTF-8, got the byte 0x${byte} at byte ${offset + at} of the file`,
+    `${name} line ${line}: expected UTF-8, got the byte 0x${byte} at byte ${offset + at} of the file`,
     { wayOut: UTF8_WAY_OUT },
   );
 }
