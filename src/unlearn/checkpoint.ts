@@ -1,5 +1,12 @@
 /** @file What an interrupted erasure needs to go on to the same patch, bit for bit: one file, written whole or not at all. */
-import { openCheckpointFile, writeSafetensors, type SafetensorsEntry } from "../io/index.ts";
+import { dirname } from "node:path";
+import { inputError, UnreciteError } from "../base/errors.ts";
+import {
+  openCheckpointFile,
+  writeSafetensors,
+  type SafetensorsEntry,
+  type SafetensorsFile,
+} from "../io/index.ts";
 import { copy_, keep, noGrad, tidy, toDevice, clone, type Tensor } from "../torch/index.ts";
 import type { Checkpointing, LoopState } from "./loop-types.ts";
 import type { Optimiser } from "./optimiser.ts";
@@ -34,7 +41,7 @@ export async function resumeFrom(
   writer: Writer,
   optimiser: Optimiser,
 ): Promise<Checkpointing | undefined> {
-  const file = await openCheckpointFile(path);
+  const file = await openSaved(path);
   try {
     if (file.metadata["settings"] !== settings) return undefined;
     const moments = new Map<string, Tensor>();
@@ -60,5 +67,19 @@ export async function resumeFrom(
     };
   } finally {
     file.close();
+  }
+}
+
+/** Nobody can fetch a damaged checkpoint again: the run can only begin anew. */
+async function openSaved(path: string): Promise<SafetensorsFile> {
+  try {
+    return await openCheckpointFile(path);
+  } catch (error) {
+    if (!(error instanceof UnreciteError) || error.exitCode !== 2) throw error;
+    const [what] = error.message.split("\n");
+    throw inputError(what!, {
+      wayOut: `delete ${dirname(path)} to start the run anew`,
+      cause: error,
+    });
   }
 }

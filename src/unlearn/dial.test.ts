@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { assertClose } from "../../tests/close.ts";
 import { temporary, tinyModel } from "../../tests/tiny.ts";
@@ -127,4 +128,14 @@ test("interrupted and resumed, a dial ends where it would have", async () => {
   }
   whole.dispose();
   assert.equal(memory().liveTensors, live);
+});
+
+test("a checkpoint that is cut short: the way out is to begin anew, for nobody can fetch it", async () => {
+  const path = join(temporary(), "checkpoint", "state.safetensors");
+  mkdirSync(dirname(path));
+  writeFileSync(path, "torn");
+  const { writer, adam, dispose } = fake({ nll: 2.2, budget: 6.5 });
+  const message = new RegExp(`got 4\\n {2}→ delete ${dirname(path)} to start the run anew$`);
+  await assert.rejects(resumeFrom(path, 1, "same", writer, adam), { exitCode: 2, message });
+  dispose();
 });
