@@ -235,6 +235,10 @@ test("texts too short, settings that contradict each other, an output that is th
     ),
     /expected windows of at most 128 tokens/,
   );
+  await assert.rejects(
+    run({ previous: ["nope"] }),
+    /nope\/run\.json: expected run\.json of an earlier erase, got nothing there\n {2}→ /,
+  );
   await assert.rejects(run({ project: "self" }), /--project self: expected a selector of weights/);
   await assert.rejects(
     run({ out: join(folder, "alone") }),

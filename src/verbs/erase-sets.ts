@@ -133,7 +133,9 @@ export async function measureWritten(
 export async function readPrevious(values: EraseValues, model: Model): Promise<TextSet[]> {
   const sets: TextSet[] = [];
   for (const run of values.previous ?? []) {
-    const { settings } = await readObject(join(run, "run.json"));
+    const { settings } = await readObject(join(run, "run.json"), "run.json of an earlier erase", {
+      wayOut: "give --previous run directories that erase printed",
+    });
     const given = (key: string): unknown =>
       isObject(settings) && isObject(settings[key]) ? settings[key]["value"] : undefined;
     const [forget, prefix, suffix, field] = [
