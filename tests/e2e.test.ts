@@ -122,6 +122,20 @@ describe("on a tiny model", () => {
     assert.ok(value <= 0.75, `${value} of one window is still right`);
   });
 
+  test("with no place to write to, after is what was reached", async () => {
+    const given = { model: at("target"), forget: files.forget, heldout: files.held, ...settings };
+    const nowhere = await erase({ ...given, ...CUT, dtype: "float32" });
+    const written = await erase({
+      ...given,
+      ...CUT,
+      dtype: "float32",
+      patchOut: at("patch-there"),
+    });
+    assert.equal(nowhere.patch, null);
+    const [a, b] = [nowhere, written].map((r) => r.after.forget!["suffix_nll"]!.value);
+    assert.ok(Math.abs(a! - b!) < 1e-4 * b!, `${a} and ${b}`);
+  });
+
   const SERVED: readonly string[] = ["spul", "dp_decoding", "contrastive_decoding"]; // weights untouched: measured further in served.test.ts
   for (const method of METHOD_NAMES) {
     test(`${method} forgets, writes a patch, and leaves no tensor behind`, async () => {

@@ -55,11 +55,11 @@ export async function writeOutputs({
   const written = outcome.status === "erased" || outcome.status === "incomplete";
   const path = values.patchOut ?? files?.patch(prepared.writer.kind);
   if (!written || path === undefined) {
-    return {
-      patch: null,
-      out: null,
-      patchedWeights: () => Promise.resolve({ ...measured, dispose: () => undefined }),
-    };
+    const { arch, writer } = prepared;
+    // with no place to write to, what was reached is measured where it is, in the dtype it was trained in
+    const served = written ? { arch, weights: writer.trainable.weights } : measured;
+    const patchedWeights = () => Promise.resolve({ ...served, dispose: () => undefined });
+    return { patch: null, out: null, patchedWeights };
   }
   // without a run nobody keeps the salt: the patch says how many texts it is of, and nothing of them
   const hashText = files?.hashText ?? saltedSha256(randomBytes(32));
