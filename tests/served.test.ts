@@ -243,7 +243,12 @@ test("dp_decoding: likelihood falls, and every text is recited as before", async
   }
   assert.equal(result.after.forget!["exact_match"]!.value, 1);
   // within the budget of a model with nothing to spare it does nothing at all, and says so
-  const none = await erase({ ...options, method: "dp_decoding", utilityBudget: 1 });
+  const at1 = {
+    method: "dp_decoding",
+    utilityBudget: 1,
+    patchOut: at("dp-1.safetensors"),
+  } as const;
+  const none = await erase({ ...options, ...at1 });
   assert.deepEqual([none.status, none.patch], ["refused", null]);
 });
 
