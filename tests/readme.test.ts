@@ -5,9 +5,9 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { flagName } from "../src/base/flags.ts";
 import { COMMANDS } from "../src/cli/commands.ts";
-import { readmeCommands, readmeTypeScript } from "./readme-blocks.ts";
+import { readmeCommands, readmeExamples, readmeTypeScript } from "./readme-blocks.ts";
 
-const lines = readmeCommands();
+const lines = [...readmeCommands(), ...readmeExamples()];
 
 test("README has commands", () => assert.ok(lines.length >= 6));
 
