@@ -1,5 +1,6 @@
 /** @file Run directories that several processes want at once. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -47,4 +48,33 @@ test("a lock is of a process, not of its number: whoever has the pid now does no
   for (const alive of [`${pid} ${start} ${boot}`, String(process.ppid)]) {
     assert.throws(() => opens(alive), held);
   }
+});
+
+test("two processes that begin at the same instant never hold one directory", async () => {
+  const folder = temporary();
+  const names = Array.from({ length: 400 }, (_, i) => join(folder, String(i)));
+  const script = `
+    import { existsSync, writeFileSync } from "node:fs";
+    import { openFreeRun } from "./src/run/directory.ts";
+    const ready = (of) => ${JSON.stringify(join(folder, "ready"))} + of;
+    writeFileSync(ready(process.argv[1]), "");
+    while (!existsSync(ready(1 - process.argv[1])));
+    const got = ${JSON.stringify(names)}.map((name) => openFreeRun(name).path);
+    process.stdout.write(JSON.stringify(got));
+    process.stdin.resume(); // holds them until it is told that both are done`;
+  const args = ["--import", "tsx", "--input-type=module", "--eval", script];
+  const children = ["0", "1"].map((number) =>
+    spawn(process.execPath, [...args, number], { stdio: ["pipe", "pipe", "inherit"] }),
+  );
+  const opened = (child: (typeof children)[number]) =>
+    new Promise<string[]>((resolve) => {
+      let said = "";
+      child.stdout.on("data", (data: Buffer) => {
+        said += data.toString();
+        if (said.endsWith("]")) resolve(JSON.parse(said) as string[]);
+      });
+    });
+  const [one = [], two = []] = await Promise.all(children.map(opened));
+  for (const child of children) child.stdin.end();
+  assert.equal(new Set([...one, ...two]).size, 2 * names.length);
 });

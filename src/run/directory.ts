@@ -5,14 +5,12 @@
 import { randomBytes } from "node:crypto";
 import {
   appendFileSync,
-  closeSync,
   existsSync,
-  openSync,
+  linkSync,
   readFileSync,
   rmdirSync,
   rmSync,
   writeFileSync,
-  writeSync,
 } from "node:fs";
 import { join, resolve } from "node:path";
 import { inputError, UnreciteError } from "../base/errors.ts";
@@ -121,11 +119,11 @@ function expectNew(path: string): void {
 }
 
 function lock(path: string, run: string): () => void {
+  const own = `${path}.${process.pid}-${randomBytes(4).toString("hex")}`;
   for (let tries = 0; tries < 2; tries++) {
     try {
-      const handle = openSync(path, "wx");
-      writeSync(handle, ownMark());
-      closeSync(handle);
+      writeFileSync(own, ownMark());
+      linkSync(own, path); // appears with its content, or not at all: an empty lock is a dead one's
       return () => rmSync(path, { force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
@@ -140,6 +138,8 @@ function lock(path: string, run: string): () => void {
         );
       }
       rmSync(path, { force: true }); // left behind by a process that is gone
+    } finally {
+      rmSync(own, { force: true });
     }
   }
   throw inputError(`${run}: expected to lock the run directory, got another process first`, {
@@ -154,7 +154,14 @@ function ownMark(): string {
   return start === "" ? String(process.pid) : `${process.pid} ${start} ${bootId()}`;
 }
 
-const bootId = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+/** "" where it is kept from us: pid and start must do then. */
+function bootId(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    return "";
+  }
+}
 
 /** The living process that holds the lock at `path`; undefined when there is none. */
 export function holderOf(path: string): number | undefined {
