@@ -7,6 +7,7 @@ import { before, test } from "node:test";
 import { flagName } from "../src/base/flags.ts";
 import { compareResult } from "../src/eval/index.ts";
 import { compare, evaluate, type CompareHooks, type CompareOptions } from "../src/index.ts";
+import type { Manifest } from "../src/run/index.ts";
 import { runCell } from "../src/verbs/cell.ts";
 import { CUT, reciting } from "./reciting.ts";
 import { sentences, temporary, textsFile } from "./tiny.ts";
@@ -57,6 +58,9 @@ test("a row for each method and seed; a second comparison finds the runs again",
   assert.equal(ga.course.length, ga.epochs);
   assert.equal(ga.after!.forget!["suffix_nll"]!.value, ga.suffix_nll);
   assert.deepEqual([ga.settings["loss"], ga.settings["epochs"]], ["ga", 3]);
+  const kept = JSON.parse(readFileSync(join(ga.run, "run.json"), "utf8")) as Manifest;
+  const inForce = Object.entries(kept.settings).map(([key, { value }]) => [key, value]);
+  assert.deepEqual(ga.settings, Object.fromEntries(inForce));
   assert.ok(ga.gradient_range! >= 1);
   assert.equal(first.oracle, null);
   const again = await compare({ ...given, cache, methods: ["ga", "npo"], oracle: at("base") });
@@ -122,19 +126,21 @@ test("two comparisons on one cache at once: one runs, the other waits and finds 
   assert.deepEqual({ ...rows[0]!, reused: true }, { ...rows[1]!, reused: true });
 });
 
-test("one run that failed is a row; where none ended the command exits with 1", () => {
+test("a run that failed is a row; the command exits with 1 where none ended", () => {
   const main = ["--import", "tsx", "src/cli/main.ts", "compare", "--json", "--quiet"];
-  const exits = (methods: string, run: string, more: object) => {
-    const all = { ...given, methods, run: at(run), ...more };
+  const short = textsFile(at("."), "short", ["short"]); // too short: refused by the run that reads it
+  const exits = (run: string, more: object) => {
+    const all = { ...given, epochs: 1, run: at(run), ...more };
     const flags = Object.entries(all).flatMap(([key, value]) => [flagName(key), String(value)]);
-    const { status, stdout } = spawnSync(process.execPath, [...main, ...flags], {
-      encoding: "utf8",
-    });
+    const how = { encoding: "utf8" } as const;
+    const { status, stdout } = spawnSync(process.execPath, [...main, ...flags], how);
     const { rows } = compareResult.parse(JSON.parse(stdout));
     return [status, rows.map((r) => r.status === "failed"), rows.map((r) => r.after === null)];
   };
-  const same = { kept: sets.forget }; // refused by each run
-  assert.deepEqual(exits("ga,em", "none", same), [1, [true, true], [true, true]]);
+  const one = { methods: "ga,graddiff", retain: short };
+  assert.deepEqual(exits("one", one), [0, [false, true], [false, true]]);
+  const none = { methods: "ga", kept: sets.forget };
+  assert.deepEqual(exits("none", none), [1, [true], [true]]);
 });
 
 test("a run directory that is held, or was taken first, is told by a code; exit codes stay", async () => {

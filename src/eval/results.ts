@@ -119,7 +119,7 @@ export const compareRow = z.object({
   error: z.string().nullable(),
   /** Directory of the run. */
   run: z.string(),
-  /** The method's, as they were resolved. */
+  /** What was in force, by its keys; of a run that failed what it was given. */
   settings: z.record(z.string(), z.unknown()),
   /** Everything that was measured after; the columns below are of it. */
   after: evaluateResult.nullable(),

@@ -17,7 +17,13 @@ import type { Manifest } from "../run/types.ts";
 
 /** `folder`: the run directory that it came from. */
 export type CellOutcome = { readonly folder: string; readonly reused: boolean } & (
-  | { readonly status: "done"; readonly result: EraseResult; readonly events: readonly Event[] }
+  | {
+      readonly status: "done";
+      readonly result: EraseResult;
+      readonly events: readonly Event[];
+      /** What was in force, by its keys. */
+      readonly settings: Readonly<Record<string, unknown>>;
+    }
   | { readonly status: "failed"; readonly error: string }
 );
 type Event = Readonly<Record<string, unknown>>;
@@ -70,7 +76,10 @@ const manifestIn = (folder: string): Manifest | undefined =>
 function doneIn(folder: string, manifest: Manifest, reused: boolean): CellOutcome {
   const path = join(folder, "events.jsonl");
   const { events } = parseEvents(path, readFileSync(path, "utf8"));
-  return { status: "done", folder, reused, result: manifest.results as EraseResult, events };
+  const inForce = Object.entries(manifest.settings).map(([key, { value }]) => [key, value]);
+  const settings = Object.fromEntries(inForce) as Record<string, unknown>;
+  const result = manifest.results as EraseResult;
+  return { status: "done", folder, reused, result, events, settings };
 }
 
 /** Waits while a living process holds the folder; tells whether one did. */

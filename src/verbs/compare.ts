@@ -4,7 +4,7 @@ import { inputError } from "../base/errors.ts";
 import { resolveFlags, type Options, type Values } from "../base/flags.ts";
 import type { CompareResult, CompareRow, EraseResult, EvaluateResult } from "../eval/index.ts";
 import { openModel, readAllTexts, sha256 } from "../io/index.ts";
-import { methodNamed, retainTerm, type MethodSettings } from "../unlearn/methods/index.ts";
+import { methodNamed, retainTerm } from "../unlearn/methods/index.ts";
 import { runCell, type CellOutcome, type ErasePlan } from "./cell.ts";
 import { settingsOf } from "./erase-settings.ts";
 import { evaluate } from "./evaluate.ts";
@@ -49,7 +49,7 @@ export async function compare(
   const oracle = await oracleOf(values, { signal, onEvent });
   const rows: CompareRow[] = [];
   let any: EraseResult | undefined;
-  for (const [i, { method, seed, flags, settings }] of cells.entries()) {
+  for (const [i, { method, seed, flags }] of cells.entries()) {
     signal?.throwIfAborted();
     const name = `${method}, seed ${seed}`;
     onEvent?.({ type: "phase", name, done: i, total: cells.length });
@@ -63,7 +63,7 @@ export async function compare(
     const say = (message: string) => onEvent?.({ type: "warning", message: `${name}: ${message}` });
     const outcome = await runCell({ folder: run, options: { ...flags, seed } }, { signal, say });
     if (outcome.status === "done") any ??= outcome.result;
-    const row = rowOf({ method, seed, settings }, outcome);
+    const row = rowOf({ method, seed, flags }, outcome);
     rows.push(row);
     const { status, reused } = row;
     onEvent?.({ type: "cell", done: i + 1, total: cells.length, method, seed, status, reused });
@@ -107,7 +107,7 @@ async function oracleOf(
   );
 }
 
-type Planned = { method: string; seed: number; flags: ErasePlan; settings: MethodSettings };
+type Planned = { method: string; seed: number; flags: ErasePlan };
 
 /** Every method with every seed; whatever would be refused is refused before the first begins. */
 function cellsOf(values: CompareValues): Planned[] {
@@ -134,8 +134,8 @@ function cellsOf(values: CompareValues): Planned[] {
   return methods.flatMap((method) => {
     const flags = flagsFor(method, values);
     const { values: erase } = resolveFlags(ERASE, { ...flags });
-    const settings = settingsOf(erase, { hasSpans: false });
-    return seeds.map((seed) => ({ method, seed, flags, settings }));
+    settingsOf(erase, { hasSpans: false });
+    return seeds.map((seed) => ({ method, seed, flags }));
   });
 }
 
@@ -216,12 +216,13 @@ const NONE = {
   course: [],
 };
 
-function rowOf(planned: Omit<Planned, "flags">, outcome: CellOutcome): CompareRow {
+function rowOf({ method, seed, flags }: Planned, outcome: CellOutcome): CompareRow {
   const { folder: run, reused } = outcome;
   if (outcome.status === "failed") {
-    return { ...planned, status: "failed", error: outcome.error, run, reused, ...NONE };
+    const { error } = outcome;
+    return { method, seed, status: "failed", error, run, settings: flags, reused, ...NONE };
   }
-  const { result: r, events } = outcome;
+  const { result: r, events, settings } = outcome;
   type Set = "forget" | "kept" | "unseen" | "heldout";
   const after = (set: Set, metric: string) => r.after[set]?.[metric]?.value ?? null;
   const ratio = (set: Set, metric: string) => {
@@ -229,10 +230,12 @@ function rowOf(planned: Omit<Planned, "flags">, outcome: CellOutcome): CompareRo
     return was === undefined || is === undefined || was === 0 ? null : is / was;
   };
   return {
-    ...planned,
+    method,
+    seed,
     status: r.status,
     error: null,
     run,
+    settings,
     reused,
     after: r.after,
     recited: after("forget", "exact_match"),
