@@ -40,6 +40,8 @@ export type TextLine = {
   hash: string; // salted
   before?: Record<string, number>;
   after?: Record<string, number>;
+  /** The window furthest above its limit, after; and that limit. A text is erased when all its windows are. */
+  worst?: { memorization_accuracy: number; suffix_nll: number };
   target?: { memorization_accuracy: number; suffix_nll: number };
   /** Salted hash of all that `before` depends on: a scan that goes on takes only rows of its own. */
   basis?: string;

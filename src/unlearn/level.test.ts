@@ -16,6 +16,7 @@ import {
   textsAbove,
   unseenGoal,
   waiting,
+  worstWindows,
   type Level,
   type Standing,
 } from "./level.ts";
@@ -62,6 +63,15 @@ test("a text is erased when all its windows are: one that is recited does not hi
   assert.equal(isDone(hidden, goal), false);
   assert.deepEqual([...textsAbove(hidden.levels, goal, windows)], [0]);
   assert.deepEqual(waiting(hidden.levels, goal).active, [0]); // its other windows rest
+});
+
+test("a text's worst window: above its limit in anything, then furthest in accuracy", () => {
+  const windows = windowsOf([0, 10], [0, 10], [0, 10], [1, 10], [1, 10]);
+  const goal = givenGoal(at(0.4, 3), 5);
+  const levels = [at(0.3, 5), at(0.1, 1), at(0.2, 5), at(0.1, 4), at(0.3, 4)];
+  assert.deepEqual(worstWindows(levels, goal, windows), [1, 4]);
+  levels[2] = at(0.9, 5);
+  assert.deepEqual(worstWindows(levels, goal, windows), [2, 4]);
 });
 
 test("what is known is at its target in accuracy and in nll, or not at all", () => {

@@ -122,6 +122,25 @@ export const textsAbove = (
   windows: readonly Window[],
 ): Set<number> => new Set(above(levels, goal).map((i) => windows[i]!.text));
 
+/** Of each text the window that is furthest above its limit in accuracy, those that are above it in anything first. */
+export function worstWindows(
+  levels: readonly Level[],
+  goal: Goal,
+  windows: readonly Window[],
+): number[] {
+  const late = new Set(above(levels, goal));
+  const excess = (i: number) => levels[i]!.accuracy - goal.perWindow[i]!.accuracy;
+  const worst = new Map<number, number>();
+  windows.forEach(({ text }, i) => {
+    const held = worst.get(text);
+    const isWorse =
+      held === undefined ||
+      (late.has(i) === late.has(held) ? excess(i) > excess(held) : late.has(i));
+    if (isWorse) worst.set(text, i);
+  });
+  return [...worst.values()];
+}
+
 /** The windows to train on, and the targets: where only the mean is missing, those above their own level without allowance. */
 export function waiting(
   levels: readonly Level[],

@@ -1,11 +1,11 @@
 /** @file What a command may write into its run directory, without knowing how runs are kept. */
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { sha256 } from "../io/index.ts";
 import { parseEvents } from "../run/events.ts";
 import type { RunDirectory, TextLine } from "../run/index.ts";
 import type { Window } from "../eval/index.ts";
-import { ofTexts, textsAbove } from "../unlearn/level.ts";
+import { textsAbove, worstWindows, type Level } from "../unlearn/level.ts";
 import type { RunFiles } from "./erase-types.ts";
 
 export function runFiles(run: RunDirectory): RunFiles {
@@ -25,7 +25,7 @@ export function runFiles(run: RunDirectory): RunFiles {
     async saveTexts(sets, before, after, goal, outcome, includeText) {
       const { windows } = sets.forget;
       const late = textsAbove(outcome.after.levels, goal, windows);
-      const targets = ofTexts(goal.perWindow, windows);
+      const worst = worstWindows(outcome.after.levels, goal, windows);
       const steps = stepsOf(outcome.reachedAt, windows);
       const lines = (["forget", "kept", "unseen"] as const).flatMap((name) => {
         const set = sets[name];
@@ -37,10 +37,8 @@ export function runFiles(run: RunDirectory): RunFiles {
           ...(before[name]?.rows[i] && { before: before[name].rows[i] }),
           ...(after[name]?.rows[i] && { after: after[name].rows[i] }),
           ...(name === "forget" && {
-            target: {
-              memorization_accuracy: targets[i]!.accuracy,
-              suffix_nll: targets[i]!.nll,
-            },
+            worst: asMetrics(outcome.after.levels[worst[i]!]!),
+            target: asMetrics(goal.perWindow[worst[i]!]!),
             step: steps[i]!,
           }),
           status: name !== "forget" ? "measured" : late.has(i) ? "incomplete" : "erased",
@@ -58,6 +56,11 @@ export function runFiles(run: RunDirectory): RunFiles {
     },
   };
 }
+
+const asMetrics = ({ accuracy, nll }: Level) => ({
+  memorization_accuracy: accuracy,
+  suffix_nll: nll,
+});
 
 /** The step at which the last window of each text came to its target; null where one has not. */
 function stepsOf(
@@ -84,7 +87,7 @@ function printOf(path: string): string | undefined {
   if (at === undefined) return undefined;
   const names = at.isDirectory() ? readdirSync(path).sort() : [""];
   const lines = names.map((name) => {
-    const { size, mtimeMs } = statSync(join(path, name));
+    const { size, mtimeMs } = lstatSync(join(path, name));
     return `${JSON.stringify(name)} ${size} ${mtimeMs}\n`;
   });
   return sha256(lines.join(""));

@@ -9,9 +9,12 @@ const MOST = 16;
 const accuracy = (values: Record<string, number> | undefined): number | undefined =>
   values?.["memorization_accuracy"];
 
-/** How far above its target a text still is; texts without one by their accuracy. */
+/** What a text's limit is held against: its worst window, where there is a limit. */
+const now = (t: TextLine): Record<string, number> | undefined => t.worst ?? t.after;
+
+/** How far above its limit a text still is; texts without one by their accuracy. */
 const excess = (t: TextLine): number =>
-  (accuracy(t.after ?? t.before) ?? 0) - (t.target?.memorization_accuracy ?? 0);
+  (accuracy(now(t) ?? t.before) ?? 0) - (t.target?.memorization_accuracy ?? 0);
 
 /** Incomplete texts first, then by how far each is above its own target. */
 export const worstFirst = (texts: readonly TextLine[]): TextLine[] =>
@@ -33,9 +36,10 @@ export function textsSection(texts: readonly TextLine[]): Section | undefined {
     "The texts that are known best now",
     html`<p>
       ${measured.length > MOST ? `The ${MOST} of ${measured.length} texts` : `All ${measured.length} texts`}
-      of the forget set, furthest above their own limit first. A text's limit is its own level, give
-      or take two standard errors: it has few tokens. The set's mean is held to the target itself.
-      Texts are named by id; their wording is not in this
+      of the forget set, furthest above their own limit first. A limit is a text's own level, give
+      or take two standard errors: it has few tokens; a long text is held to it window by window,
+      and stands here with its worst. The set's mean is held to the target itself. Texts are named
+      by id; their wording is not in this
       report${worst.some((t) => t.text !== undefined) ? ", except that it was asked for" : ""}.
     </p>`,
     worst.length === 0 ? undefined : textChart(worst),
@@ -61,7 +65,7 @@ const textChart = (worst: readonly TextLine[]): Html =>
     rows: worst.map((t) => ({
       name: t.id,
       before: accuracy(t.before),
-      after: accuracy(t.after),
+      after: accuracy(now(t)),
       target: t.target?.memorization_accuracy,
       colour: "forget",
     })),
@@ -79,14 +83,14 @@ function textTable(worst: readonly TextLine[]): Html {
         : html`<tr class="text">
             <td colspan="6">${t.text}</td>
           </tr>`;
-    const [run, surprise] = [t.after?.["longest_verbatim_run"], t.after?.["suffix_nll"]];
+    const [run, surprise] = [t.after?.["longest_verbatim_run"], now(t)?.["suffix_nll"]];
     return html`<tr>
         <th scope="row">
           <code>${t.id}</code
           >${t.status === "incomplete" ? html` <span class="bad">above its limit</span>` : undefined}
         </th>
         <td class="n">${percent(accuracy(t.before))}</td>
-        <td class="n">${percent(accuracy(t.after))}</td>
+        <td class="n">${percent(accuracy(now(t)))}</td>
         <td class="n">${percent(t.target?.memorization_accuracy)}</td>
         <td class="n">${figure(surprise, 3)} of ${figure(t.target?.suffix_nll, 3)}</td>
         <td class="n">${figure(run)}</td>
