@@ -250,10 +250,10 @@ describe("on a tiny model", () => {
     const own = { ...given, patchOut: at("own-patch"), out: at("own-out") };
     const warnings: string[] = [];
     const onEvent: EraseHooks["onEvent"] = (e) => e.type === "warning" && warnings.push(e.message);
-    const attempt = async (resume: boolean) => {
+    const attempt = async (resume: boolean, more: EraseOptions = own) => {
       const run = openRun(at("own-run"), { resume });
       try {
-        return await erase(own, { files: runFiles(run), onEvent });
+        return await erase(more, { files: runFiles(run), onEvent });
       } finally {
         run.close();
       }
@@ -264,6 +264,10 @@ describe("on a tiny model", () => {
     assert.ok(!existsSync(join(at("own-out"), "forget.jsonl")));
     writeFileSync(join(at("own-run"), "run.json"), "{}");
     assert.equal((await attempt(true)).patch!.sha256, first.patch!.sha256);
+    const none = await attempt(true, { ...own, lr: 0 });
+    assert.deepEqual([none.status, none.patch], ["refused", null]);
+    assert.ok(!existsSync(own.out) && !existsSync(own.patchOut), "nothing of an earlier attempt");
+    await attempt(true);
     writeFileSync(join(at("own-out"), "mine"), "");
     await assert.rejects(attempt(true), /own-out: expected a folder that is new or empty/);
   });

@@ -1,6 +1,6 @@
 /** @file What erase writes: the patch, and on request the merged model; made so that reading it back gives the same weights. */
 import { randomBytes } from "node:crypto";
-import { statSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { saltedSha256, writeCheckpoint } from "../io/index.ts";
 import type { Architecture, Model, Served } from "../models/index.ts";
@@ -54,6 +54,7 @@ export async function writeOutputs({
 }: Input): Promise<Outputs> {
   const written = outcome.status === "erased" || outcome.status === "incomplete";
   const path = values.patchOut ?? files?.patch(prepared.writer.kind);
+  if (!written) removeEarlier([path, values.out], files);
   if (!written || path === undefined) {
     const { arch, writer } = prepared;
     // with no place to write to, what was reached is measured where it is, in the dtype it was trained in
@@ -88,6 +89,15 @@ export async function writeOutputs({
     if (leftOut.length > 0) onEvent?.({ type: "warning", message });
   }
   return { patch, out: out ?? null, patchedWeights: () => patchedWeights(path, measured) };
+}
+
+/** What an earlier attempt of this run wrote: where nothing was forgotten now, nothing stands there. */
+function removeEarlier(paths: readonly (string | undefined)[], files: RunFiles | undefined): void {
+  for (const path of paths) {
+    if (path !== undefined && files?.owns(path) === true) {
+      rmSync(path, { recursive: true, force: true });
+    }
+  }
 }
 
 type About = Parameters<typeof writeSparse>[3];
