@@ -1,4 +1,4 @@
-/** @file What the loop measures between two epochs: where each text stands, and what forgetting has cost general text. */
+/** @file What the loop measures between two epochs: where each window stands, and what forgetting has cost general text. */
 import { summarise, tokenStats, type Window } from "../eval/index.ts";
 import type { Architecture, Weights } from "../models/index.ts";
 import type { Measure } from "./loop-types.ts";

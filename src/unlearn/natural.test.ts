@@ -48,6 +48,7 @@ test("a window's targets reach 1.05 of its own nll, and never less than the natu
 });
 
 test("where no scored token is trained, all trained tokens count; the exponent ends at 4", () => {
+  assert.deepEqual(sharpenings([[level(0)]], [window(0)], [[1]], goal([0])), [4]);
   const windows = [window(0), window(1)];
   const s = sharpenings([[level(-2)], [level(0)]], windows, [[1], [1]], goal([4, 3]));
   near(s[0]!, 2.1);

@@ -171,7 +171,8 @@ export function sharpenings(
   });
   const mean = meanLevel(ofTexts(natural, windows)).nll;
   return natural.map(({ nll }, i) => {
-    const s = goal.own === undefined ? goal.mean.nll / mean : goal.own[i]!.nll / nll;
+    const [wanted, has] = goal.own === undefined ? [goal.mean.nll, mean] : [goal.own[i]!.nll, nll];
+    const s = has === 0 ? MAX_SHARPENING : wanted / has; // where p_c is sure every exponent is the same
     return Math.min(Math.max(BEYOND * s, 1), MAX_SHARPENING);
   });
 }

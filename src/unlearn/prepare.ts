@@ -42,7 +42,7 @@ export type PrepareInput = {
   settings: MethodSettings;
   windows: readonly Window[];
   tokens: readonly (readonly number[])[];
-  /** What is wanted of each text. */
+  /** What is wanted of each window. */
   goal: Goal;
   /** Retain text; absent with --retain self, where the model's own samples serve. */
   retainWindows?: readonly Window[] | undefined;

@@ -47,7 +47,7 @@ export async function selfTexts(
   if (rows.length > 0) return rows;
   throw inputError(
     `own samples: expected text that is not of the set, got ${count} samples that all share ${RUN} tokens in a row with it`,
-    { wayOut: "give ordinary text in their place (--heldout, --retain FILE), or another --seed" },
+    { wayOut: "the model says nothing else: try another --seed, or erase fewer texts at a time" },
   );
 }
 

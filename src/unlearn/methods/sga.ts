@@ -2,8 +2,8 @@
 import { COMMON, type Method } from "./types.ts";
 
 /**
- * Ascent on the texts whose memorisation, here suffix accuracy, is above the threshold, measured anew after every epoch; where none
- * is, on the most memorised quarter of those that are not at their target yet (level.ts). Limit: with a threshold below all of
+ * Ascent on the texts (their windows) whose memorisation, here suffix accuracy, is above the threshold, measured anew after every
+ * epoch; where none is, on the most memorised quarter of those that are not at their target yet (level.ts). Limit: with a threshold below all of
  * them it is `ga`.
  */
 export const sga: Method = {
