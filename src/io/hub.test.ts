@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import { UnreciteError } from "../base/errors.ts";
 import { messageFrom, temporaryFolder } from "../../tests/io-fixtures.ts";
+import { sha256 } from "./hash.ts";
 import { hubDirectory } from "./hub.ts";
 
 const { folder } = temporaryFolder();
@@ -37,8 +38,16 @@ afterEach(() => {
   }
 });
 
-/** A hub with one model; records what it was asked. */
-function hub(): { asked: string[]; tokens: (string | null)[]; fetch: typeof fetch } {
+type Listed = { oid?: string; lfs?: { oid: string; size: number; pointerSize: number } };
+
+/** A hub with one model; records what it was asked. `listed` and `served` replace what it lists and serves of a file. */
+function hub({
+  listed = {},
+  served = {},
+}: {
+  listed?: Record<string, Listed>;
+  served?: Record<string, string | Error>;
+} = {}): { asked: string[]; tokens: (string | null)[]; fetch: typeof fetch } {
   const asked: string[] = [];
   const tokens: (string | null)[] = [];
   const answer = (url: URL, init?: RequestInit): Response => {
@@ -56,7 +65,8 @@ function hub(): { asked: string[]; tokens: (string | null)[]; fetch: typeof fetc
           type: "file",
           path,
           size: text.length,
-          oid: `oid${i}`,
+          oid: String(i).padStart(40, "0"),
+          ...listed[path],
         })),
       );
     }
@@ -73,7 +83,8 @@ function hub(): { asked: string[]; tokens: (string | null)[]; fetch: typeof fetc
       });
     }
     const name = url.pathname.split("/").at(-1) ?? "";
-    const text = FILES[name] ?? "";
+    const text = served[name] ?? FILES[name] ?? "";
+    if (text instanceof Error) throw text;
     const range = new Headers(init?.headers).get("range");
     return new Response(text, {
       status: range === null ? 200 : 206,
@@ -85,7 +96,9 @@ function hub(): { asked: string[]; tokens: (string | null)[]; fetch: typeof fetc
     });
   };
   const fake = (input: string | URL | Request, init?: RequestInit) =>
-    Promise.resolve(answer(new URL(input instanceof Request ? input.url : input), init));
+    Promise.resolve().then(() =>
+      answer(new URL(input instanceof Request ? input.url : input), init),
+    );
   return { asked, tokens, fetch: fake };
 }
 
@@ -143,4 +156,23 @@ test("says what is wrong: no such model, no access, no network, a bad name", asy
     2,
     "hf:../x: expected hf:owner/name or hf:owner/name@revision",
   ]);
+});
+
+test("a download of other bytes than listed is refused and not kept", async () => {
+  const lfs = { oid: sha256("weights"), size: 7, pointerSize: 100 };
+  const listed = { "model.safetensors": { lfs } };
+  for (const [text, message] of [
+    ["strange", `expected the SHA-256 ${lfs.oid}, got ${sha256("strange")}`],
+    ["weight", "expected 7 bytes, got 6"],
+  ] as const) {
+    process.env["HF_HOME"] = join(folder, `home${home++}`);
+    const { fetch } = hub({ listed, served: { "model.safetensors": text } });
+    const [code, told] = await failure("hf:owner/name", { fetch });
+    assert.equal(code, 3);
+    assert.ok(told.startsWith(`hf:owner/name: model.safetensors: ${message}`), told);
+    const dir = await hubDirectory("hf:owner/name", { fetch: hub({ listed }).fetch });
+    assert.equal(readFileSync(join(dir, "model.safetensors"), "utf8"), "weights");
+    const names = readdirSync(join(dir, "../../blobs"));
+    assert.deepEqual(names.sort(), [String(0).padStart(40, "0"), lfs.oid].sort());
+  }
 });

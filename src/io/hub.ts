@@ -2,22 +2,21 @@
  * @file Brings a model named hf:owner/name[@revision] into the usual Hugging Face cache and gives its directory.
  * Only what we read is fetched: JSON, safetensors, tokenizer files. A cached revision is used without the network.
  */
-import { createWriteStream, existsSync } from "node:fs";
-import { readFile, rename, rm, symlink } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { readFile, rm, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import {
   downloadFile,
   getHFHubCachePath,
   HubApiError,
   listFiles,
   modelInfo,
+  type ListFileEntry,
 } from "@huggingface/hub";
 import { environmentError, inputError, messageOf, UnreciteError } from "../base/errors.ts";
-import { makeFolder, writeFileAtomic } from "./atomic.ts";
+import { makeFolder, writeAtomic, writeFileAtomic } from "./atomic.ts";
 import { INDEX, SINGLE } from "./checkpoint.ts";
-import { writeError } from "./disk-error.ts";
 
 export type HubOptions = {
   /** Called before a file is fetched. */
@@ -89,7 +88,7 @@ async function isComplete(snapshot: string): Promise<boolean> {
 }
 
 async function fetchSnapshot(
-  { name, revision, folder }: HubModel,
+  { spec, name, revision, folder }: HubModel,
   { onFile, fetch }: { onFile: HubOptions["onFile"]; fetch: HubOptions["fetch"] },
 ): Promise<string> {
   const token = process.env["HF_TOKEN"];
@@ -112,7 +111,7 @@ async function fetchSnapshot(
       onFile?.({ name: file.path, bytes: file.size });
       const content = await downloadFile({ ...common, repo, path: file.path, revision: sha });
       if (content === null) throw new Error(`${file.path} is listed but not there`);
-      await save(content, blob);
+      await save(content, blob, { where: `${spec}: ${file.path}`, ...file });
     }
     makeFolder(dirname(link));
     await rm(link, { force: true });
@@ -122,18 +121,46 @@ async function fetchSnapshot(
   return snapshot;
 }
 
-async function save(content: Blob, path: string): Promise<void> {
-  const incomplete = `${path}.${process.pid}.incomplete`;
-  makeFolder(dirname(path));
-  try {
-    await pipeline(Readable.fromWeb(content.stream() as never), createWriteStream(incomplete));
-    await rename(incomplete, path);
-  } catch (error) {
-    await rm(incomplete, { force: true });
-    const code = (error as { code?: string }).code;
-    throw code !== undefined && ["ENOSPC", "EDQUOT", "EACCES", "EROFS"].includes(code)
-      ? writeError(error, path)
-      : error;
+type Expected = { where: string } & Pick<ListFileEntry, "size" | "lfs">;
+
+/** Keeps a download as `path` when it is, to the byte, what the listing names; nothing of it otherwise. */
+async function save(content: Blob, path: string, expected: Expected): Promise<void> {
+  // writeAtomic takes all errors for the disk's; what the network throws is hubError's to tell
+  let lost: unknown;
+  async function* received(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* content.stream() as unknown as AsyncIterable<Uint8Array>;
+    } catch (error) {
+      lost = error;
+      throw error;
+    }
+  }
+  await writeAtomic(path, async (target) => {
+    const hash = createHash("sha256");
+    let size = 0;
+    for await (const chunk of received()) {
+      hash.update(chunk);
+      size += chunk.length;
+      await target.writeFile(chunk);
+    }
+    expectWhole(expected, { size, sha256: hash.digest("hex") });
+  }).catch((error: unknown) => {
+    throw lost ?? error;
+  });
+}
+
+function expectWhole({ where, size, lfs }: Expected, got: { size: number; sha256: string }): void {
+  const wayOut = "try again; if it comes again, check HF_ENDPOINT and what lies between";
+  if (got.size !== size) {
+    throw environmentError(`${where}: expected ${size} bytes, got ${got.size} (none were kept)`, {
+      wayOut,
+    });
+  }
+  if (lfs !== undefined && lfs.oid !== got.sha256) {
+    throw environmentError(
+      `${where}: expected the SHA-256 ${lfs.oid}, got ${got.sha256} (nothing was kept)`,
+      { wayOut },
+    );
   }
 }
 
