@@ -13,6 +13,7 @@ const FILES: Record<string, string> = {
   "config.json": "{}",
   "model.safetensors": "weights",
   "README.md": "not wanted",
+  "tokenizer.json": "[]",
 };
 const NAMES = [
   "HF_HOME",
@@ -38,6 +39,7 @@ afterEach(() => {
   }
 });
 
+const oid = (at: number): string => String(at).padStart(40, "0");
 type Listed = { oid?: string; lfs?: { oid: string; size: number; pointerSize: number } };
 
 /** A hub with one model; records what it was asked. `listed` and `served` replace what it lists and serves of a file. */
@@ -65,7 +67,7 @@ function hub({
           type: "file",
           path,
           size: text.length,
-          oid: String(i).padStart(40, "0"),
+          oid: oid(i),
           ...listed[path],
         })),
       );
@@ -173,6 +175,14 @@ test("a download of other bytes than listed is refused and not kept", async () =
     const dir = await hubDirectory("hf:owner/name", { fetch: hub({ listed }).fetch });
     assert.equal(readFileSync(join(dir, "model.safetensors"), "utf8"), "weights");
     const names = readdirSync(join(dir, "../../blobs"));
-    assert.deepEqual(names.sort(), [String(0).padStart(40, "0"), lfs.oid].sort());
+    assert.deepEqual(names.sort(), [oid(0), oid(3), lfs.oid].sort());
   }
+});
+
+test("a fetch that broke off before the tokenizer goes on at the next call", async () => {
+  const broken = hub({ served: { "tokenizer.json": new TypeError("fetch failed") } });
+  const spec = `hf:owner/name@${SHA}`;
+  assert.equal((await failure(spec, { fetch: broken.fetch }))[0], 3);
+  const dir = await hubDirectory(spec, { fetch: hub().fetch });
+  assert.equal(readFileSync(join(dir, "tokenizer.json"), "utf8"), "[]");
 });

@@ -102,8 +102,7 @@ async function fetchSnapshot(
   const { sha } = await modelInfo({ ...common, name, revision, additionalFields: ["sha"] });
   if (sha === undefined) throw new Error(`no commit is named for ${name}@${revision}`);
   const snapshot = join(folder, "snapshots", sha);
-  for await (const file of listFiles({ ...common, repo, revision: sha })) {
-    if (file.type !== "file" || !WANTED.test(file.path)) continue;
+  for (const file of await wantedFiles(listFiles({ ...common, repo, revision: sha }))) {
     const link = join(snapshot, file.path);
     if (existsSync(link)) continue;
     const blob = join(folder, "blobs", file.lfs?.oid ?? String(file.oid));
@@ -119,6 +118,16 @@ async function fetchSnapshot(
   }
   if (revision !== sha) await writeFileAtomic(join(folder, "refs", revision), sha);
   return snapshot;
+}
+
+/** What we read of a listing, weights last: where they are complete (isComplete) the rest is there too. */
+async function wantedFiles(listing: AsyncIterable<ListFileEntry>): Promise<ListFileEntry[]> {
+  const files: ListFileEntry[] = [];
+  for await (const file of listing) {
+    if (file.type === "file" && WANTED.test(file.path)) files.push(file);
+  }
+  const isWeights = ({ path }: ListFileEntry) => /\.safetensors(\.index\.json)?$/.test(path);
+  return [...files.filter((file) => !isWeights(file)), ...files.filter(isWeights)];
 }
 
 type Expected = { where: string } & Pick<ListFileEntry, "size" | "lfs">;
