@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import { UnreciteError } from "../base/errors.ts";
@@ -46,9 +46,11 @@ type Listed = { oid?: string; lfs?: { oid: string; size: number; pointerSize: nu
 function hub({
   listed = {},
   served = {},
+  sha = SHA,
 }: {
   listed?: Record<string, Listed>;
   served?: Record<string, string | Error>;
+  sha?: string;
 } = {}): { asked: string[]; tokens: (string | null)[]; fetch: typeof fetch } {
   const asked: string[] = [];
   const tokens: (string | null)[] = [];
@@ -76,7 +78,7 @@ function hub({
       return json({
         _id: "1",
         id: "owner/name",
-        sha: SHA,
+        sha,
         private: false,
         gated: false,
         downloads: 0,
@@ -185,4 +187,31 @@ test("a fetch that broke off before the tokenizer goes on at the next call", asy
   assert.equal((await failure(spec, { fetch: broken.fetch }))[0], 3);
   const dir = await hubDirectory(spec, { fetch: hub().fetch });
   assert.equal(readFileSync(join(dir, "tokenizer.json"), "utf8"), "[]");
+});
+
+test("three fetches at once give one snapshot, and a link to nothing is made anew", async () => {
+  const { fetch } = hub();
+  const dirs = await Promise.all([1, 2, 3].map(() => hubDirectory("hf:owner/name", { fetch })));
+  const dir = dirs[0] ?? "";
+  assert.deepEqual(dirs, [dir, dir, dir]);
+  assert.deepEqual(readdirSync(dir).sort(), ["config.json", "model.safetensors", "tokenizer.json"]);
+  rmSync(join(dir, "../../blobs", oid(0)));
+  await hubDirectory("hf:owner/name", { fetch });
+  assert.equal(readFileSync(join(dir, "config.json"), "utf8"), "{}");
+});
+
+test("a hash from the hub that is none is not used as a path", async () => {
+  const away = "../../../../escaped";
+  const lfs = { oid: away, size: 2, pointerSize: 100 };
+  for (const options of [
+    { listed: { "config.json": { oid: away } } },
+    { listed: { "config.json": { lfs } } },
+    { sha: away },
+  ]) {
+    assert.deepEqual(await failure("hf:owner/name", { fetch: hub(options).fetch }), [
+      3,
+      `hf:owner/name: expected hashes of 40 to 64 hexadecimal digits from the hub, got "${away}"`,
+    ]);
+  }
+  assert.equal(existsSync(join(process.env["HF_HOME"] ?? "", "..", "escaped")), false);
 });

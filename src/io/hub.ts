@@ -2,9 +2,9 @@
  * @file Brings a model named hf:owner/name[@revision] into the usual Hugging Face cache and gives its directory.
  * Only what we read is fetched: JSON, safetensors, tokenizer files. A cached revision is used without the network.
  */
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readFile, rm, symlink } from "node:fs/promises";
+import { readFile, rename, rm, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import {
   downloadFile,
@@ -17,6 +17,8 @@ import {
 import { environmentError, inputError, messageOf, UnreciteError } from "../base/errors.ts";
 import { makeFolder, writeAtomic, writeFileAtomic } from "./atomic.ts";
 import { INDEX, SINGLE } from "./checkpoint.ts";
+import { writeError } from "./disk-error.ts";
+import { kindOf } from "./json.ts";
 
 export type HubOptions = {
   /** Called before a file is fetched. */
@@ -99,25 +101,45 @@ async function fetchSnapshot(
     ...(fetch === undefined ? {} : { fetch }),
   };
   const repo = { type: "model", name } as const;
-  const { sha } = await modelInfo({ ...common, name, revision, additionalFields: ["sha"] });
-  if (sha === undefined) throw new Error(`no commit is named for ${name}@${revision}`);
+  const info = await modelInfo({ ...common, name, revision, additionalFields: ["sha"] });
+  const sha = hashFrom(info.sha, spec);
   const snapshot = join(folder, "snapshots", sha);
   for (const file of await wantedFiles(listFiles({ ...common, repo, revision: sha }))) {
     const link = join(snapshot, file.path);
     if (existsSync(link)) continue;
-    const blob = join(folder, "blobs", file.lfs?.oid ?? String(file.oid));
+    const blob = join(folder, "blobs", hashFrom(file.lfs?.oid ?? file.oid, spec));
     if (!existsSync(blob)) {
       onFile?.({ name: file.path, bytes: file.size });
       const content = await downloadFile({ ...common, repo, path: file.path, revision: sha });
       if (content === null) throw new Error(`${file.path} is listed but not there`);
       await save(content, blob, { where: `${spec}: ${file.path}`, ...file });
     }
-    makeFolder(dirname(link));
-    await rm(link, { force: true });
-    await symlink(relative(dirname(link), blob), link);
+    await linkTo(blob, link);
   }
   if (revision !== sha) await writeFileAtomic(join(folder, "refs", revision), sha);
   return snapshot;
+}
+
+/** A hash that the hub names, to be used in a path: anything else could lead out of the cache. */
+function hashFrom(value: unknown, spec: string): string {
+  if (typeof value === "string" && /^[0-9a-f]{40,64}$/.test(value)) return value;
+  throw environmentError(
+    `${spec}: expected hashes of 40 to 64 hexadecimal digits from the hub, got ${kindOf(value)}`,
+    { wayOut: "check HF_ENDPOINT" },
+  );
+}
+
+/** Makes `link`, by a rename: another process may be making it too, and it may be there but lead to nothing. */
+async function linkTo(blob: string, link: string): Promise<void> {
+  const temporary = `${link}.${randomBytes(6).toString("hex")}.tmp`;
+  try {
+    makeFolder(dirname(link));
+    await symlink(relative(dirname(link), blob), temporary);
+    await rename(temporary, link);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw writeError(error, link);
+  }
 }
 
 /** What we read of a listing, weights last: where they are complete (isComplete) the rest is there too. */
