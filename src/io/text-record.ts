@@ -48,6 +48,10 @@ export function toRecord(
   record.text = textOf(fields, record, { ...place, textField });
   const spans = fields["spans"];
   if (spans !== undefined && spans !== null && spans !== "") {
+    if (record.prefix !== undefined) {
+      const wayOut = "remove prefix and suffix (--prefix-tokens cuts the text), or the spans";
+      throw fail(place, "spans", "none beside prefix and suffix", kindOf(spans), wayOut);
+    }
     record.spans = spansOf(spans, record.text, place);
   }
   return { id: idOf(fields, place), row, ...record };
@@ -66,6 +70,10 @@ function textOf(
   }
   if (typeof value !== "string") throw fail(place, textField, "a string", kindOf(value));
   if (value.trim() === "") throw fail(place, textField, "a text", "white space only");
+  if (prefix !== undefined && suffix !== undefined && value !== prefix + suffix) {
+    const wayOut = "remove the field (prefix and suffix are the text), or remove these two";
+    throw fail(place, textField, "prefix and suffix, joined as they are", "another text", wayOut);
+  }
   return value;
 }
 

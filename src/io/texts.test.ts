@@ -166,6 +166,16 @@ const bad: [name: string, content: string | Uint8Array, message: string][] = [
     "pair.jsonl row 1: field suffix: expected a string (prefix and suffix come together), got nothing\n  → correct the row or remove it",
   ],
   [
+    "pair-spans.jsonl",
+    '{"prefix":"a b","suffix":"c d","spans":[[0,1]]}',
+    "pair-spans.jsonl row 1: field spans: expected none beside prefix and suffix, got an array\n  → remove prefix and suffix (--prefix-tokens cuts the text), or the spans",
+  ],
+  [
+    "pair-text.jsonl",
+    '{"prefix":"a ","suffix":"b","text":"a b"}\n{"prefix":"a","suffix":"b","text":"a b"}',
+    "pair-text.jsonl row 2: field text: expected prefix and suffix, joined as they are, got another text\n  → remove the field (prefix and suffix are the text), or remove these two",
+  ],
+  [
     "list.jsonl",
     "[1]\n",
     'list.jsonl row 1: expected an object such as {"id": …, "text": …}, got an array\n  → write one JSON object a row',
