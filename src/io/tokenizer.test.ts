@@ -138,6 +138,64 @@ test("says what is wrong with a tokenizer", async () => {
   );
 });
 
+const definition = JSON.parse(tinyTokenizer()) as { model: object; added_tokens: object[] };
+const withModel = (model: object): string =>
+  JSON.stringify({ ...definition, added_tokens: [], pre_tokenizer: null, model });
+const bpe = (change: object): string =>
+  JSON.stringify({ ...definition, model: { ...definition.model, ...change } });
+
+for (const [feature, json] of [
+  [
+    "Unigram with byte_fallback",
+    withModel({ type: "Unigram", unk_id: 0, byte_fallback: true, vocab: [["<unk>", 0]] }),
+  ],
+  [
+    "WordLevel without its unk_token in the vocabulary",
+    withModel({ type: "WordLevel", unk_token: "<unk>", vocab: { he: 0 } }),
+  ],
+  ["BPE with a continuing_subword_prefix", bpe({ continuing_subword_prefix: "##" })],
+  ["BPE with dropout", bpe({ dropout: 0.1 })],
+  [
+    "an added token that is a single_word",
+    JSON.stringify({
+      ...definition,
+      added_tokens: definition.added_tokens.map((token) => ({ ...token, single_word: true })),
+    }),
+  ],
+] as const) {
+  test(`refuses ${feature}`, async () => {
+    assert.equal(
+      (await messageFrom(() => loadTokenizer({ json, config }))).split("\n")[0],
+      `the rebuilt tokenizer: expected a tokenizer.json of which we do all that it asks for, got ${feature}`,
+    );
+  });
+}
+
+test("what the library does, or what is empty, is not refused", async () => {
+  const empty = { continuing_subword_prefix: "", end_of_word_suffix: "", dropout: 0 };
+  const tokenizer = await loadTokenizer({ json: bpe(empty), config });
+  assert.deepEqual(tokenizer.encode("hell"), [id("hell")]);
+  const words = await loadTokenizer({
+    json: withModel({ type: "WordLevel", unk_token: "<unk>", vocab: { "<unk>": 0, he: 1 } }),
+    config,
+  });
+  assert.deepEqual([words.encode("he"), words.encode("she")], [[1], [0]]);
+  // ids as the reference library gives them
+  const suffix = await loadTokenizer({
+    json: withModel({
+      type: "BPE",
+      end_of_word_suffix: "</w>",
+      vocab: { l: 0, o: 1, w: 2, "o</w>": 3, "w</w>": 4, lo: 5, "low</w>": 6, "lo</w>": 7 },
+      merges: ["l o", "lo w</w>", "l o</w>"],
+    }),
+    config,
+  });
+  assert.deepEqual(
+    ["low", "lo", "o", "olo"].map((word) => suffix.encode(word)),
+    [[6], [7], [3], [1, 7]],
+  );
+});
+
 test("GPT-2's ids are known again, and decoded for other models", async () => {
   const { encode } = await import("gpt-tokenizer/encoding/r50k_base");
   assert.equal(

@@ -17,6 +17,7 @@ import { hasGpt2Vocabulary } from "./gpt2-vocabulary.ts";
 import { asReference } from "./pre-tokenizer.ts";
 import type { Span } from "./text-record.ts";
 import { alignTokens } from "./token-offsets.ts";
+import { expectKnownFeatures } from "./tokenizer-features.ts";
 
 export type Tokenizer = {
   /** Token ids; `addSpecial` puts BOS (and what else the tokenizer adds) around them. */
@@ -50,11 +51,13 @@ export async function loadTokenizer(source: { dir: string } | TokenizerFiles): P
     json,
     "dir" in source ? join(source.dir, "tokenizer.json") : where,
   );
+  expectKnownFeatures(definition, where);
   const special = specialTokens(definition, config);
   let library: HfTokenizer;
   try {
     library = makeHfTokenizer(asLoaded(definition, config, special), {
       ...config,
+      ...unknownWord(definition["model"]),
       clean_up_tokenization_spaces: false,
     });
   } catch (cause) {
@@ -163,6 +166,10 @@ const asLoaded = (definition: JsonObject, config: JsonObject, special: Special):
   ...withBosRule(definition, config, special),
   pre_tokenizer: asReference(definition["pre_tokenizer"]),
 });
+
+/** The library takes the unk_token of WordLevel from tokenizer_config.json; the reference takes the model's own. */
+const unknownWord = (model: unknown): JsonObject =>
+  isObject(model) && model["type"] === "WordLevel" ? { unk_token: model["unk_token"] } : {};
 
 /** Like transformers 5: an explicit add_bos_token or add_eos_token replaces the template of tokenizer.json. */
 function withBosRule(
