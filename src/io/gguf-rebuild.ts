@@ -108,7 +108,8 @@ function shortest(value: number): number {
 function rebuildTokenizer(path: string, metadata: JsonObject): TokenizerFiles {
   const get = (key: string): unknown => metadata[`tokenizer.ggml.${key}`];
   const model = get("model");
-  const name = get("pre") ?? "gpt-2";
+  // no default: Llama 3's older files leave it out, and are not cut as GPT-2's
+  const name = get("pre");
   const pre = typeof name === "string" ? (PRE_ALIASES[name] ?? name) : "";
   const preTokenizer = Object.hasOwn(PRE_TOKENIZERS, pre) ? PRE_TOKENIZERS[pre] : undefined;
   if (model !== "gpt2" || preTokenizer === undefined) {

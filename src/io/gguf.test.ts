@@ -106,6 +106,9 @@ test("a GGUF file opens as a Hugging Face model, and what is written from it is 
   again.close();
 });
 
+const without = (key: string) =>
+  Object.fromEntries(Object.entries(metadata).filter(([name]) => name !== key));
+
 const variants: [what: string, bytes: Buffer, message: RegExp][] = [
   [
     "another architecture",
@@ -121,6 +124,11 @@ const variants: [what: string, bytes: Buffer, message: RegExp][] = [
     "a tokenizer that we do not rebuild",
     ggufBytes({ ...metadata, "tokenizer.ggml.pre": "tekken" }, tensors),
     /^bad\.gguf: expected a byte-level BPE tokenizer \(gpt2\) cut as one of gpt-2, smollm, llama-bpe, got "gpt2" cut as "tekken"/,
+  ],
+  [
+    "a tokenizer that does not say how texts are cut",
+    ggufBytes(without("tokenizer.ggml.pre"), tensors),
+    /^bad\.gguf: expected a byte-level BPE tokenizer \(gpt2\) cut as one of gpt-2, .* got "gpt2" cut as nothing\n {2}→ take the Hugging Face directory/,
   ],
   [
     "scaled rotary embeddings",
