@@ -5,6 +5,7 @@
 import { inputError } from "../base/errors.ts";
 import { bpeTokenizerJson, PRE_TOKENIZERS } from "./bpe-json.ts";
 import type { GgufFile } from "./gguf.ts";
+import { expectPlainLlama } from "./gguf-features.ts";
 import { kindOf, type JsonObject } from "./json.ts";
 import type { TokenizerFiles } from "./tokenizer.ts";
 
@@ -57,16 +58,10 @@ function rebuildConfig(path: string, gguf: GgufFile, ids: JsonObject): JsonObjec
       wayOut: WAY_OUT,
     });
   };
-  const scaling = metadata["llama.rope.scaling.type"];
-  if (scaling !== undefined && scaling !== "none") {
-    throw inputError(
-      `${path}: expected plain rotary embeddings, got the scaling ${kindOf(scaling)}`,
-      { wayOut: WAY_OUT },
-    );
-  }
   const hidden = number("embedding_length");
   const heads = number("attention.head_count");
-  const headDim = number("attention.key_length", number("rope.dimension_count", hidden / heads));
+  const headDim = number("attention.key_length", hidden / heads);
+  expectPlainLlama(path, metadata, { headDim, wayOut: WAY_OUT });
   const [vocabulary] = gguf.info("model.embed_tokens.weight").shape;
   const layers = number("block_count");
   return {

@@ -135,6 +135,38 @@ const variants: [what: string, bytes: Buffer, message: RegExp][] = [
     ggufBytes({ ...metadata, "llama.rope.scaling.type": "yarn" }, tensors),
     /^bad\.gguf: expected plain rotary embeddings, got the scaling "yarn"/,
   ],
+  ...(
+    [
+      ["rope.scale_linear", 4, "1 or none, got the number 4"],
+      ["rope.scaling.factor", 2.5, "1 or none, got the number 2.5"],
+      ["rope.dimension_count", 2, "the head size, 4, got the number 2"],
+      ["attention.value_length", 8, "the head size, 4, got the number 8"],
+      ["attention.sliding_window", 32, "none below the context length, 64, got the number 32"],
+      ["logit_scale", 0.5, "1 or none, got the number 0.5"],
+    ] as const
+  ).map(([key, value, told]): (typeof variants)[number] => [
+    `llama.${key} of ${value}`,
+    ggufBytes({ ...metadata, [`llama.${key}`]: value }, tensors),
+    new RegExp(`^bad\\.gguf: llama\\.${key}: expected ${told}\\n {2}→ take the Hugging Face`),
+  ]),
+  [
+    "two tensors of one name",
+    ggufBytes(metadata, [...tensors, f32("output_norm.weight", [8])]),
+    /^bad\.gguf: expected one tensor model\.norm\.weight, got output_norm\.weight and output_norm\.weight/,
+  ],
+  [
+    "two names of one tensor",
+    ggufBytes(metadata, [...tensors, f32("model.norm.weight", [8])]),
+    /^bad\.gguf: expected one tensor model\.norm\.weight, got output_norm\.weight and model\.norm\.weight/,
+  ],
+  [
+    "rows of half a block",
+    ggufBytes(metadata, [
+      ...tensors,
+      { name: "blk.1.ffn_up.weight", type: 8, shape: [1, 16], bytes: new Uint8Array(17) },
+    ]),
+    /^bad\.gguf: blk\.1\.ffn_up\.weight: expected rows of whole blocks of 32 values \(Q8_0\), got rows of 16/,
+  ],
   ["no GGUF at all", Buffer.from("not a model"), /^bad\.gguf: expected a GGUF file, got: /],
 ];
 
@@ -154,4 +186,18 @@ test("a GGUF file cut anywhere is refused with our error", { timeout: 60_000 }, 
       (error) => error instanceof UnreciteError && error.exitCode === 2,
     );
   }
+});
+
+test("values that change nothing are not refused", async () => {
+  const plain = {
+    "llama.rope.scale_linear": 1,
+    "llama.rope.dimension_count": 4,
+    "llama.attention.key_length": 4,
+    "llama.attention.value_length": 4,
+    "llama.attention.sliding_window": 64,
+    "llama.logit_scale": 1,
+  };
+  const model = await openModel(put("plain.gguf", ggufBytes({ ...metadata, ...plain }, tensors)));
+  assert.equal(model.config["head_dim"], 4);
+  model.close();
 });

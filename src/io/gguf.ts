@@ -67,7 +67,14 @@ export async function openGguf(path: string): Promise<GgufFile> {
       offset: start + Number(t.offset),
     };
     checkEntry(path, entry, size);
-    entries.set(renamed(t.name), entry);
+    const name = renamed(t.name);
+    const first = entries.get(name);
+    if (first !== undefined) {
+      throw inputError(`${path}: expected one tensor ${name}, got ${first.name} and ${t.name}`, {
+        wayOut: "convert the model again",
+      });
+    }
+    entries.set(name, entry);
   }
   const file = openSync(path, "r");
   const find = (name: string): Entry => {
@@ -104,12 +111,20 @@ function byteLength(entry: Entry): number {
 }
 
 function checkEntry(path: string, entry: Entry, size: number): void {
-  if (!GGUF_TYPES.has(entry.type)) {
+  const type = GGUF_TYPES.get(entry.type);
+  if (type === undefined) {
     throw inputError(
       `${path}: ${entry.name}: expected a tensor of type ${[...GGUF_TYPES.values()].map((t) => t.name).join(", ")}, got GGML type ${entry.type}`,
       {
         wayOut: "use a file in one of these types (for example: llama-quantize … Q8_0)",
       },
+    );
+  }
+  const width = entry.shape.at(-1) ?? 1;
+  if (width % type.block !== 0) {
+    throw inputError(
+      `${path}: ${entry.name}: expected rows of whole blocks of ${type.block} values (${type.name}), got rows of ${width}`,
+      { wayOut: "convert the model again" },
     );
   }
   const end = entry.offset + byteLength(entry);
