@@ -120,6 +120,28 @@ test("vocab.json and merges.txt do where there is no tokenizer.json", async () =
   assert.deepEqual([tokenizer.bosId, tokenizer.eosId, tokenizer.addsBos], [0, 0, false]);
 });
 
+test("added_tokens.json beside vocab.json is read; special is what the config names", async () => {
+  const [user, name] = [TINY_TOKENS.length, TINY_TOKENS.length + 1];
+  put("added/vocab.json", JSON.stringify(Object.fromEntries(TINY_TOKENS.map((t, at) => [t, at]))));
+  put("added/merges.txt", TINY_MERGES.join("\n"));
+  put("added/added_tokens.json", JSON.stringify({ "<|user|>": user, "<name>": name }));
+  put(
+    "added/tokenizer_config.json",
+    JSON.stringify({ additional_special_tokens: [{ content: "<|user|>" }] }),
+  );
+  const tokenizer = await loadTokenizer({ dir: join(folder, "added") });
+  const ids = [user, id("hell"), name];
+  assert.deepEqual(tokenizer.encode("<|user|>hell<name>"), ids);
+  assert.equal(tokenizer.vocabSize, TINY_TOKENS.length + 2);
+  assert.equal(tokenizer.decode(ids), "<|user|>hell<name>");
+  assert.equal(tokenizer.decode(ids, { skipSpecial: true }), "hell<name>");
+  put("added/added_tokens.json", JSON.stringify({ "<name>": "1" }));
+  assert.equal(
+    await messageFrom(() => loadTokenizer({ dir: join(folder, "added") }), folder),
+    'added/added_tokens.json: token "<name>": expected its id, got "1"\n  → take the file that was saved with the vocabulary',
+  );
+});
+
 test("says what is wrong with a tokenizer", async () => {
   put("none/config.json", "{}");
   assert.match(

@@ -7,11 +7,11 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { environmentError, inputError, messageOf } from "../base/errors.ts";
-import { bpeTokenizerJson, bosTemplate, PRE_TOKENIZERS } from "./bpe-json.ts";
+import { bpeTokenizerJson, bosTemplate, PRE_TOKENIZERS, type AddedToken } from "./bpe-json.ts";
 import { bytesOfToken } from "./byte-level.ts";
 import { readError } from "./disk-error.ts";
 import { sha256 } from "./hash.ts";
-import { isObject, parseObject, readObject, type JsonObject } from "./json.ts";
+import { isObject, kindOf, parseObject, readObject, type JsonObject } from "./json.ts";
 import { makeHfTokenizer, type HfTokenizer } from "./hf-tokenizers.ts";
 import { hasGpt2Vocabulary } from "./gpt2-vocabulary.ts";
 import { asReference } from "./pre-tokenizer.ts";
@@ -186,6 +186,9 @@ function withBosRule(
   return { ...definition, post_processor: template };
 }
 
+/** A token in tokenizer_config.json: its text, or an object that holds it. */
+const contentOf = (token: unknown): unknown => (isObject(token) ? token["content"] : token);
+
 function specialTokens(definition: JsonObject, config: JsonObject): Special {
   const model = isObject(definition["model"]) ? definition["model"] : {};
   const vocab = isObject(model["vocab"]) ? model["vocab"] : {};
@@ -193,7 +196,7 @@ function specialTokens(definition: JsonObject, config: JsonObject): Special {
     ? definition["added_tokens"].filter(isObject)
     : [];
   const find = (token: unknown) => {
-    const content = isObject(token) ? token["content"] : token;
+    const content = contentOf(token);
     if (typeof content !== "string") return null;
     const id = added.find((entry) => entry["content"] === content)?.["id"] ?? vocab[content];
     return typeof id === "number" ? { id, content } : null;
@@ -234,15 +237,33 @@ async function fromGpt2Files(dir: string, config: JsonObject): Promise<Tokenizer
   // GPT-2 has one special token, which is BOS and EOS and which no config needs to name
   const end = "<|endoftext|>";
   const id = vocab.find(([token]) => token === end)?.[1];
-  const added = id === undefined ? [] : [{ id, content: end, special: true }];
+  const named = { bos_token: end, eos_token: end, ...config };
+  const more = await addedTokens(join(dir, "added_tokens.json"), named);
+  const added =
+    id === undefined || more.some(({ content }) => content === end)
+      ? more
+      : [{ id, content: end, special: true }, ...more];
   const definition = bpeTokenizerJson({
     vocab: new Map(vocab),
     merges,
     added,
     preTokenizer: PRE_TOKENIZERS["gpt-2"] ?? {},
   });
-  return {
-    json: JSON.stringify(definition),
-    config: { bos_token: end, eos_token: end, ...config },
-  };
+  return { json: JSON.stringify(definition), config: named };
+}
+
+/** The tokens that a directory without tokenizer.json keeps beside its vocabulary; special are those that `config` names. */
+async function addedTokens(path: string, config: JsonObject): Promise<AddedToken[]> {
+  const { additional_special_tokens: others, ...rest } = config;
+  const named = Object.keys(rest).filter((key) => key.endsWith("_token"));
+  const values: unknown[] = named.map((key) => rest[key]);
+  const special = new Set(values.concat(others).map(contentOf));
+  return Object.entries(await readOptional(path)).map(([content, id]) => {
+    if (typeof id === "number" && Number.isSafeInteger(id) && id >= 0) {
+      return { id, content, special: special.has(content) };
+    }
+    throw inputError(`${path}: token ${kindOf(content)}: expected its id, got ${kindOf(id)}`, {
+      wayOut: "take the file that was saved with the vocabulary",
+    });
+  });
 }
