@@ -75,15 +75,27 @@ export function kindOf(value: unknown): string {
 /** The first key that an object in valid JSON text holds twice (JSON.parse keeps the last, silently). */
 export function duplicateKey(json: string): string | undefined {
   const open: Set<string>[] = [];
-  const token = /"(?:[^"\\]|\\.)*"(\s*:)?|[{}]/gs;
-  for (const [text, colon] of json.matchAll(token)) {
-    if (text === "{") open.push(new Set());
-    else if (text === "}") open.pop();
-    else if (colon !== undefined) {
-      const key = JSON.parse(text.slice(0, -colon.length)) as string;
+  const mark = /["{}:]/g;
+  let last = { begin: 0, end: 0 };
+  for (let found = mark.exec(json); found !== null; found = mark.exec(json)) {
+    if (found[0] === "{") open.push(new Set());
+    else if (found[0] === "}") open.pop();
+    else if (found[0] === '"') {
+      last = { begin: found.index, end: stringEnd(json, found.index) };
+      mark.lastIndex = last.end;
+    } else {
+      // outside of strings a colon follows nothing but a key
+      const key = JSON.parse(json.slice(last.begin, last.end)) as string;
       if (open.at(-1)?.has(key)) return key;
       open.at(-1)?.add(key);
     }
   }
   return undefined;
+}
+
+/** Behind the string that begins at `at`; by hand, as a pattern takes stack for each of its characters. */
+function stringEnd(json: string, at: number): number {
+  let end = at + 1;
+  while (end < json.length && json[end] !== '"') end += json[end] === "\\" ? 2 : 1;
+  return end + 1;
 }

@@ -153,3 +153,9 @@ test("finds keys that come twice, at any depth and however they are escaped", ()
   assert.equal(duplicateKey('{"a":{"b":1},"c":{"b":2},"d":["b","b"]}'), undefined);
   assert.equal(duplicateKey('{"a":[{"b":1,"\\u0062":"}"}]}'), "b");
 });
+
+test("looks for keys that come twice behind a string of any length", () => {
+  const long = JSON.stringify('x\n"{'.repeat(4e6));
+  assert.equal(duplicateKey(`{"a":${long},"b" \n : "}"}`), undefined);
+  assert.equal(duplicateKey(`{"a":[{"c:":${long}},"a"],"a" : 1}`), "a");
+});
