@@ -192,3 +192,14 @@ test("a checkpoint that cannot be written whole is not written at all", async ()
   );
   assert.equal(readFileSync(join(folder, "file"), "utf8"), "x");
 });
+
+test("a tensor is hashed once for as long as the model is open", async () => {
+  const dir = await sharded("hashed");
+  const model = await openModel(dir);
+  const whole = await model.hash();
+  const each = await Promise.all(model.names.map((name) => model.tensorHash(name)));
+  for (const { file } of model.shards) rmSync(join(dir, file));
+  assert.deepEqual(await Promise.all(model.names.map((name) => model.tensorHash(name))), each);
+  assert.equal(await model.hash(), whole);
+  model.close();
+});

@@ -43,7 +43,7 @@ export type ModelSource = {
   readonly leftOut: readonly string[];
   /** File and byte offset of a stored tensor; absent for .gguf. */
   readonly placeOf?: (name: string) => { readonly file: string; readonly begin: number };
-  /** SHA-256 of one tensor's bytes. */
+  /** SHA-256 of one tensor's bytes; computed once. */
   tensorHash(name: string): Promise<string>;
   /** See `modelHash`; computed once. */
   hash(): Promise<string>;
@@ -110,6 +110,15 @@ function hashOnce(source: Hashed): () => Promise<string> {
 
 const pick = ({ dtype, shape }: { dtype: DType; shape: readonly number[] }) => ({ dtype, shape });
 
+function eachOnce(hashOf: (name: string) => Promise<string>): (name: string) => Promise<string> {
+  const hashes = new Map<string, Promise<string>>();
+  return (name) => {
+    const hash = hashes.get(name) ?? hashOf(name);
+    hashes.set(name, hash);
+    return hash;
+  };
+}
+
 const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
   let made: Promise<T> | undefined;
   return () => (made ??= make());
@@ -133,10 +142,10 @@ async function openDirectory(dir: string, spec: string): Promise<ModelSource> {
     names: checkpoint.names,
     config,
     info: (name: string) => checkpoint.info(name),
-    async tensorHash(name: string) {
+    tensorHash: eachOnce(async (name) => {
       const { file, begin, end } = checkpoint.info(name);
       return sha256OfFile(file, { begin, end });
-    },
+    }),
   };
   return {
     ...source,
@@ -202,14 +211,14 @@ async function openGgufModel(path: string): Promise<ModelSource> {
     names: gguf.names,
     config,
     info: (name: string) => gguf.info(name),
-    tensorHash: (name: string) => {
+    tensorHash: eachOnce((name) => {
       const tensor = gguf.tensor(name);
       try {
         return Promise.resolve(sha256OfTensor(tensor));
       } finally {
         tensor.dispose();
       }
-    },
+    }),
   };
   return {
     ...source,

@@ -1,6 +1,6 @@
 /**
  * @file Patches that leave the weights untouched and act when the model runs: what stands in them is put around the base model.
- * They are bound to it like any other, and checked in full each time they are served, since no merged tensor vouches for them.
+ * They are bound to it like any other; whatever is served is checked in full each time.
  */
 import { inputError, type UnreciteError } from "../base/errors.ts";
 import type { ModelSource } from "../io/index.ts";
@@ -66,13 +66,14 @@ export async function writePrompt(
 /** The base model as it runs under the patch: changed tensors in their place, or what acts at run time around it. */
 export async function servePatch(patch: OpenPatch, base: Model): Promise<Served> {
   const { kind } = patch.binding;
+  requireIntact(patch);
+  // all of the model, not the changed tensors alone: on other weights beside them the result is no model that was measured
+  await requireBase(patch, base.source);
   if (!actsWhenRun(kind)) {
-    const changed = changedParameters(patch, base); // each checked against the hash recorded for it
+    const changed = changedParameters(patch, base);
     const weights = plainWeights(base.arch, new Map([...base.params, ...changed]));
     return { arch: base.arch, weights, dispose: () => disposeAll(changed) };
   }
-  requireIntact(patch);
-  await requireBase(patch, base.source);
   requireTokenizer(patch, base.tokenizer.sha256);
   return kind === "prompt" ? servePrompt(patch, base) : serveDecoding(patch, base);
 }
