@@ -15,7 +15,9 @@ import { UnreciteError } from "../base/errors.ts";
 import { readHeader } from "../io/index.ts";
 import { factorsPatch, patchModel, SHAPES, sparsePatch } from "../../tests/patch-fixtures.ts";
 import { temporary } from "../../tests/tiny.ts";
-import { applyPatch, revertPatch, stripPatch, verifyPatch } from "./index.ts";
+import { tidy } from "../torch/index.ts";
+import { applyPatch, openPatch, revertPatch, stripPatch, verifyPatch } from "./index.ts";
+import { writePatchFile } from "./write.ts";
 
 const folder = temporary();
 const at = (...names: string[]) => join(folder, ...names);
@@ -107,6 +109,42 @@ describe("another model", () => {
       assert.equal(existsSync(at("never")), false);
     });
   }
+
+  test("the same weights under another config.json are another model", async () => {
+    const reconfigured = (from: string): string => {
+      const to = at(`config-${from}`);
+      cpSync(at(from), to, { recursive: true });
+      const file = join(to, "config.json");
+      const config = JSON.parse(readFileSync(file, "utf8")) as object;
+      writeFileSync(file, JSON.stringify({ ...config, rope_theta: 5, rms_norm_eps: 0.5 }));
+      return to;
+    };
+    const [model, merged, out] = [reconfigured("base"), reconfigured("merged"), at("never")];
+    for (const patch of [at("factors"), at("sparse")]) {
+      await assert.rejects(verifyPatch({ patch, model }), ended(1, /config\.json .*differs/));
+      await assert.rejects(applyPatch({ model, patch, out }), ended(2, /config\.json .*differs/));
+    }
+    const undone = revertPatch({ model: merged, patch: at("sparse"), out });
+    await assert.rejects(undone, ended(2, /with this patch applied .*config\.json .*differs/));
+    assert.equal(existsSync(out), false);
+  });
+
+  test("a patch that names another result than it gives, whole by its hash", async () => {
+    const { tensors } = await readHeader(at("sparse"));
+    const opened = await openPatch(at("sparse"));
+    const [patch, out] = [at("misnamed"), at("never")];
+    await writePatchFile(patch, async (add) => {
+      for (const [name, { dtype, shape }] of tensors) {
+        await add({ name, dtype, shape, bytes: tidy(() => opened.tensor(name).bytes()) });
+      }
+      return { ...opened.binding, result: "0".repeat(64) };
+    });
+    opened.close();
+    await verifyPatch({ patch });
+    const named = /expected a patch that gives the result it names/;
+    await assert.rejects(verifyPatch({ patch, model: base }), ended(1, named));
+    await assert.rejects(applyPatch({ model: base, patch, out }), ended(2, named));
+  });
 
   test("a model that the patch is not on cannot be reverted", async () => {
     const options = { model: base, patch: at("sparse"), out: at("never") };

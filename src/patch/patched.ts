@@ -3,7 +3,7 @@ import { inputError, type UnreciteError } from "../base/errors.ts";
 import { sha256, type ModelSource } from "../io/index.ts";
 import { DTYPES, fromBytes, tidy, type Tensor } from "../torch/index.ts";
 import { LAYER } from "./adapter.ts";
-import { factorBytes } from "./create.ts";
+import { factorBytes, hashFrom } from "./create.ts";
 import { scatterBytes } from "./diff.ts";
 import { WRITTEN_AGAIN, type OpenPatch } from "./format.ts";
 import { decodeGaps } from "./gaps.ts";
@@ -75,23 +75,35 @@ export function requireIntact(patch: OpenPatch, fail: Failure = inputError): voi
   );
 }
 
-/** Refuses a model that the patch was not made for; `state` says which hashes it should have. */
+/** Refuses a model that the patch was not made for, or does not make the one it names of; `state` says which hashes it should have. */
 export async function requireBase(
   patch: OpenPatch,
   source: ModelSource,
   { state = "base", fail = inputError }: { state?: "base" | "merged"; fail?: Failure } = {},
 ): Promise<void> {
-  const { base, merged } = patch.binding;
-  const expected = state === "base" ? base.tensors : { ...base.tensors, ...merged };
-  const different = await firstDifference(expected, source);
-  if (different === undefined) return;
-  const what =
-    state === "base" ? "the model this patch was made for" : "the model with this patch applied";
-  throw fail(
-    `${source.spec}: expected ${what} (${base.model}), got another: ${different} differs`,
-    { wayOut: "name that model, or make a patch for this one with erase" },
-  );
+  const { base, merged, result } = patch.binding;
+  const after = { ...base.tensors, ...merged };
+  const expected = state === "base" ? base.tensors : after;
+  const different = (await firstDifference(expected, source)) ?? besideTensors(patch, source);
+  if (different !== undefined) {
+    const what =
+      state === "base" ? "the model this patch was made for" : "the model with this patch applied";
+    throw fail(
+      `${source.spec}: expected ${what} (${base.model}), got another: ${different} differs`,
+      { wayOut: "name that model, or make a patch for this one with erase" },
+    );
+  }
+  if (hashFrom(source, after) === result) return;
+  throw fail(`${patch.path}: expected a patch that gives the result it names, got another result`, {
+    wayOut: WRITTEN_AGAIN,
+  });
 }
+
+/** What only the hash of the whole model covers: the same bytes compute something else under another config. */
+const besideTensors = ({ binding: { base } }: OpenPatch, source: ModelSource) =>
+  hashFrom(source, base.tensors) === base.sha256
+    ? undefined
+    : "config.json (or a tensor's dtype or shape)";
 
 async function firstDifference(
   expected: Readonly<Record<string, string>>,
