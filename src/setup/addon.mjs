@@ -1,8 +1,11 @@
 /** @file Compiles native/*.cc against the LibTorch that was found; no cmake, no node-gyp. Cached under what it depends on. */
 import { createHash } from "node:crypto";
 import {
+  closeSync,
   existsSync,
+  fsyncSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -74,13 +77,25 @@ function nodeHeaders() {
   }
 }
 
+const digestOf = (/** @type {string} */ file) =>
+  createHash("sha256").update(readFileSync(file)).digest("hex");
+
+/** Where the hash of the addon at `path` is kept: beside it, since each LibTorch has an addon of its own. */
+const digestPath = (/** @type {string} */ path) => `${path}.sha256`;
+
+/** Whether the addon is there as it was linked: a power cut, or a full disk, may leave an empty file. @param {string} path */
+const isWhole = (path) =>
+  existsSync(path) &&
+  existsSync(digestPath(path)) &&
+  readFileSync(digestPath(path), "utf8") === digestOf(path);
+
 /**
- * Builds when missing, and records which addon these sources use; resolves to whether it built.
+ * Builds when missing or damaged, and records which addon these sources use; resolves to whether it built.
  * @param {Libtorch} libtorch @param {{ say: (line: string) => void }} options @returns {Promise<boolean>}
  */
 export async function buildAddon(libtorch, { say }) {
   const path = addonPath(libtorch);
-  const missing = !existsSync(path);
+  const missing = !isWhole(path);
   if (missing) {
     say(`compiling native/*.cc against LibTorch ${libtorch.version}`);
     await compile(libtorch, path);
@@ -126,8 +141,21 @@ async function compile(libtorch, path) {
     const libraries = [`-L${lib}`, "-ltorch_cpu", "-lc10", `-Wl,-rpath,${lib}`];
     await step(["-shared", "-o", made, ...objects, ...libraries], "link");
     mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(digestPath(path), digestOf(made));
+    sync(made); // or the name may outlive a power cut, and the content not
     renameSync(made, path);
+    sync(dirname(path));
   });
+}
+
+/** @param {string} path */
+function sync(path) {
+  const file = openSync(path, "r");
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** What a killed set-up left; the caller holds the lock, so nobody is at work there. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, beforeEach, describe, it } from "node:test";
-import { addonPath, libraryBytes, recordPath, sourceKey } from "./addon.mjs";
+import { addonPath, buildAddon, libraryBytes, recordPath, sourceKey } from "./addon.mjs";
 import { chooseDType } from "./cpu.mjs";
 import { diagnose } from "./doctor.ts";
 import { SetupFault } from "./fault.mjs";
@@ -111,6 +111,41 @@ describe("the addon's place", () => {
     rmSync(dir, { recursive: true });
     assert.equal(libraryBytes(dir), undefined);
     assert.throws(() => locateAddon(), refuses(/another LibTorch/));
+  });
+});
+
+describe("the addon's build", () => {
+  /** A compiler that writes "built" where it is told to, and keeps a line for each call. */
+  function fakeCompiler(body = 'echo built > "$out"'): { calls: () => number } {
+    const [program, calls] = [join(folder, "fake++"), join(folder, "calls")];
+    const words = "while [ $# -gt 0 ]; do case $1 in -o) out=$2;; -c) src=$2;; esac; shift; done";
+    const script = `[ "$1" = --version ] && exit 0\n${words}\necho . >> ${calls}\n${body}\n`;
+    writeFileSync(program, `#!/bin/sh\n${script}`, { mode: 0o755 });
+    process.env["CXX"] = program;
+    return { calls: () => readFileSync(calls, "utf8").length / 2 };
+  }
+  const quiet = { say: () => undefined };
+  const made = () => {
+    const dir = fakeLibtorch("2.15.0");
+    return { dir, version: "2.15.0", cuda: false, from: "LIBTORCH" };
+  };
+
+  it("is done once, and again where what it made is damaged", async () => {
+    const { calls } = fakeCompiler();
+    const libtorch = made();
+    assert.equal(await buildAddon(libtorch, quiet), true);
+    const once = calls();
+    assert.equal(await buildAddon(libtorch, quiet), false);
+    assert.equal(calls(), once);
+    const { path } = locateAddon();
+    for (const damaged of ["", "buil"]) {
+      writeFileSync(path, damaged);
+      assert.equal(await buildAddon(libtorch, quiet), true, damaged);
+      assert.equal(readFileSync(path, "utf8"), "built\n");
+    }
+    const other = made();
+    assert.equal(await buildAddon(other, quiet), true);
+    assert.equal(await buildAddon(libtorch, quiet), false, "each LibTorch has its own");
   });
 });
 
