@@ -98,7 +98,7 @@ export async function buildAddon(libtorch, { say }) {
   const missing = !isWhole(path);
   if (missing) {
     say(`compiling native/*.cc against LibTorch ${libtorch.version}`);
-    await compile(libtorch, path);
+    await compile(libtorch, path).catch(keepLog);
   }
   const { dir, version, cuda } = libtorch;
   const record = recordPath(sourceKey());
@@ -129,23 +129,40 @@ async function compile(libtorch, path) {
   await inTemporary(work, async () => {
     const step = (/** @type {string[]} */ args, /** @type {string} */ what) =>
       compilerStep([...cxx, ...args], what, work);
-    const queue = sourcesIn(native).filter((f) => f.endsWith(".cc"));
+    const files = sourcesIn(native).filter((f) => f.endsWith(".cc"));
     const object = (/** @type {string} */ file) => join(work, `${file}.o`);
-    const objects = queue.map(object);
-    const worker = async () => {
-      for (let file = queue.shift(); file !== undefined; file = queue.shift())
-        await step([...FLAGS, ...includes, "-c", join(native, file), "-o", object(file)], file);
-    };
-    await Promise.all(Array.from({ length: availableParallelism() }, worker));
+    await inParallel(files, (file) =>
+      step([...FLAGS, ...includes, "-c", join(native, file), "-o", object(file)], file),
+    );
     const made = join(work, "unrecite.node");
     const libraries = [`-L${lib}`, "-ltorch_cpu", "-lc10", `-Wl,-rpath,${lib}`];
-    await step(["-shared", "-o", made, ...objects, ...libraries], "link");
+    await step(["-shared", "-o", made, ...files.map(object), ...libraries], "link");
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(digestPath(path), digestOf(made));
     sync(made); // or the name may outlive a power cut, and the content not
     renameSync(made, path);
     sync(dirname(path));
   });
+}
+
+/**
+ * Does all, as many at once as there are cores. After a failure none begins, and what is under way ends first: the folder that it
+ * works in goes with the error, the first one.
+ * @param {readonly string[]} items @param {(item: string) => Promise<void>} work
+ */
+async function inParallel(items, work) {
+  const queue = [...items];
+  const worker = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+  };
+  /** @type {unknown[]} */
+  const failures = [];
+  const stop = (/** @type {unknown} */ error) => {
+    queue.length = 0;
+    failures.push(error);
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, () => worker().catch(stop)));
+  if (failures.length > 0) throw failures[0];
 }
 
 /** @param {string} path */
@@ -170,11 +187,19 @@ function clearLeftovers() {
 async function compilerStep([program = "", ...args], what, work) {
   const { code, output } = await run(program, args, { env: { ...process.env, TMPDIR: work } });
   if (code === 0) return;
-  const log = join(cacheDirectory(), "addon", "build.log");
-  writeFileSync(log, `${program} ${args.join(" ")}\n${output}`);
   const first = output.split("\n").find((l) => /error|fatal/i.test(l)) ?? output.split("\n")[0];
   throw new SetupFault(
     `addon: expected ${what} to compile with ${program}, got: ${first}`,
-    `read ${log}; a C++20 compiler is needed (g++ >= 11, clang++ >= 14; CXX names another)`,
+    `read ${buildLog()}; a C++20 compiler is needed (g++ >= 11, clang++ >= 14; CXX names another)`,
+    `${program} ${args.join(" ")}\n${output}`,
   );
+}
+
+const buildLog = () => join(cacheDirectory(), "addon", "build.log");
+
+/** Keeps what the compiler said, of the failure that is told. @param {unknown} error @returns {never} */
+function keepLog(error) {
+  if (error instanceof SetupFault && typeof error.cause === "string")
+    writeFileSync(buildLog(), error.cause);
+  throw error;
 }

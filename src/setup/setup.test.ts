@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, beforeEach, describe, it } from "node:test";
@@ -146,6 +154,24 @@ describe("the addon's build", () => {
     const other = made();
     assert.equal(await buildAddon(other, quiet), true);
     assert.equal(await buildAddon(libtorch, quiet), false, "each LibTorch has its own");
+  });
+
+  it("ends with the log of its first failure, when nothing is at work any more", async () => {
+    const [failed, ends] = [join(folder, "failed"), join(folder, "late")];
+    const { calls } = fakeCompiler(`case $src in
+      */addon.cc) touch ${failed}; echo "error: the first"; exit 1;;
+      *) while [ ! -e ${failed} ]; do sleep 0.02; done
+        sleep 0.3; echo >> ${ends}; echo "error: a later one"; exit 1;;
+    esac`);
+    await assert.rejects(buildAddon(made(), quiet), /addon\.cc to compile .* the first\n {2}→ /);
+    const log = () => readFileSync(join(folder, "cache", "addon", "build.log"), "utf8");
+    const [begun, said] = [calls(), log()];
+    assert.match(said, /-c \S+addon\.cc .*\nerror: the first\n$/);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    assert.deepEqual([calls(), log()], [begun, said]);
+    const late = existsSync(ends) ? readFileSync(ends).length : 0;
+    assert.equal(late, begun - 1, "each that had begun came to its end");
+    assert.deepEqual(readdirSync(join(folder, "cache", "addon")), ["build.log"]);
   });
 });
 
