@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, statSync, symlinkSync } from "node:fs";
+import { copyFile, mkdir, open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { UnreciteError } from "../base/errors.ts";
@@ -54,6 +55,26 @@ test("a folder appears whole or not at all", async () => {
     await messageFrom(() => writeFolderAtomic(path, () => Promise.resolve()), folder),
     /^whole: expected a folder that is new or empty, got 1 entries/,
   );
+});
+
+test("every file of a folder is on the disk before the folder has its name", async (t) => {
+  const [path, from] = [join(folder, "synced"), put("from", "side")];
+  const one = await open(from);
+  const synced: string[] = [];
+  const handles = Object.getPrototypeOf(one) as { sync: () => Promise<void> };
+  t.mock.method(handles, "sync", function (this: FileHandle) {
+    synced.push(readlinkSync(`/proc/self/fd/${this.fd}`));
+    return Promise.resolve();
+  });
+  await one.close();
+  await writeFolderAtomic(path, async (inside) => {
+    await copyFile(from, join(inside, "copied"));
+    await mkdir(join(inside, "deep"));
+    await copyFile(from, join(inside, "deep/too"));
+  });
+  const within = synced.map((file) => /\.synced\.\w+\.tmp(.*)$/.exec(file)?.[1]);
+  assert.deepEqual(within.sort(), ["", "/copied", "/deep", "/deep/too", undefined]);
+  assert.equal(synced.at(-1), folder);
 });
 
 test("each fault of the disk has its words and exit code", () => {

@@ -48,8 +48,8 @@ export function expectWritable(path: string): void {
   }
 }
 
-/** Flushes a folder's entries to the disk, so that a rename in it survives a power cut. */
-export async function syncFolder(path: string): Promise<void> {
+/** Flushes a file to the disk, or a folder's entries, so that a rename in it survives a power cut. */
+async function sync(path: string): Promise<void> {
   const handle = await open(path, "r");
   try {
     await handle.sync();
@@ -77,7 +77,7 @@ export async function writeAtomic<T>(
       await file.close();
     }
     await rename(temporary, target);
-    await syncFolder(dirname(target));
+    await sync(dirname(target));
     return result;
   } catch (error) {
     await rm(temporary, { force: true });
@@ -127,12 +127,14 @@ export async function writeFolderAtomic(
   try {
     makeFolder(temporary);
     await fill(temporary);
-    await syncFolder(temporary);
+    // those that were written as wholes a second time: that costs nothing
+    const names = await readdir(temporary, { recursive: true });
+    for (const name of ["", ...names]) await sync(join(temporary, name));
     await rmdir(target).catch((error: unknown) => {
       if (!isMissing(error)) throw error;
     });
     await rename(temporary, target);
-    await syncFolder(dirname(target));
+    await sync(dirname(target));
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
     throw writeError(error, path);

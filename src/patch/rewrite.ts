@@ -2,7 +2,7 @@
  * @file Writes a model again with some tensors changed. A directory's files are copied, those that belong to a model, and values
  * rewritten at their offsets: headers and everything else stay byte for byte. Of a .gguf, the directory made of it is written.
  */
-import { constants, copyFile, chmod, open, readdir, stat } from "node:fs/promises";
+import { constants, copyFile, chmod, open, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { INDEX, SINGLE } from "../io/checkpoint.ts";
 import { writeCheckpoint, writeFolderAtomic, type ModelSource } from "../io/index.ts";
@@ -68,7 +68,6 @@ async function copyAndRewrite(
       await handle.close();
     }
   }
-  for (const file of await readdir(folder)) await sync(join(folder, file));
 }
 
 /** Follows links, as those of the hub's cache. */
@@ -87,14 +86,5 @@ async function writeAt(
   for (let at = 0; at < bytes.length;) {
     const length = Math.min(bytes.length - at, 1 << 30);
     at += (await handle.write(bytes, at, length, begin + at)).bytesWritten;
-  }
-}
-
-async function sync(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
