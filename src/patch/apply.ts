@@ -10,7 +10,7 @@ import { openPatch, type OpenPatch } from "./format.ts";
 import { changedTensors, patchedBytes, requireBase, requireIntact } from "./patched.ts";
 import { rewriteModel } from "./rewrite.ts";
 import { requireWeights } from "./serve.ts";
-import { expectNewFile, writePatchFile } from "./write.ts";
+import { expectNewFile, writePatchFile, type Fill } from "./write.ts";
 
 export type Applied = {
   /** Tensors that were rewritten. */
@@ -82,7 +82,7 @@ async function writeUndo(
   patch: OpenPatch,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await writePatchFile(file, async (add) => {
+  const fill: Fill = async (add) => {
     for (const name of changedTensors(patch)) {
       signal?.throwIfAborted();
       const before = tidy(() => source.tensor(name).bytes());
@@ -95,7 +95,8 @@ async function writeUndo(
       for (const piece of piecesOf(change, ["old"]).pieces) await add(piece);
     }
     return { ...patch.binding, kind: "sparse", values: "undo" };
-  });
+  };
+  await writePatchFile(file, fill, { signal });
 }
 
 export type RevertOptions = {

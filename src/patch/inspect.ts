@@ -8,7 +8,7 @@ import { reinforcedIn } from "./decoding.ts";
 import { openPatch, patchFile, type OpenPatch } from "./format.ts";
 import { changedTensors, patchedBytes, requireBase, requireIntact } from "./patched.ts";
 import { actsWhenRun, requireTokenizer, requireWeights } from "./serve.ts";
-import { expectNewFile, writePatchFile } from "./write.ts";
+import { expectNewFile, writePatchFile, type Fill } from "./write.ts";
 
 export type PatchSummary = {
   kind: Binding["kind"];
@@ -125,9 +125,11 @@ async function verifyWith(patch: OpenPatch, model: string): Promise<void> {
 export async function stripPatch({
   patch: path,
   out,
+  signal,
 }: {
   patch: string;
   out: string;
+  signal?: AbortSignal | undefined;
 }): Promise<PatchSummary> {
   expectNewFile(out);
   const patch = await openPatch(path);
@@ -135,7 +137,7 @@ export async function stripPatch({
     requireIntact(patch);
     requireWeights(patch);
     requireNewValues(patch);
-    await writePatchFile(out, async (add) => {
+    const fill: Fill = async (add) => {
       for (const name of patch.names.filter((n) => !n.endsWith(".old"))) {
         const { dtype, shape, bytes } = tidy(() => {
           const tensor = patch.tensor(name);
@@ -144,7 +146,8 @@ export async function stripPatch({
         await add({ name, dtype, shape, bytes });
       }
       return { ...patch.binding, values: "stripped" };
-    });
+    };
+    await writePatchFile(out, fill, { signal });
   } finally {
     patch.close();
   }

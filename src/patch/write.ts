@@ -33,11 +33,17 @@ export function expectNewFile(path: string): void {
   });
 }
 
-/** Writes one patch file; `beside` are the texts of files next to it that the hash covers. Returns the hash. */
+type WriteOptions = {
+  /** The texts of files next to it that the hash covers. */
+  beside?: readonly string[];
+  signal?: AbortSignal | undefined;
+};
+
+/** Writes one patch file, tensor by tensor until `signal` ends it and takes all back. Returns the hash. */
 export async function writePatchFile(
   file: string,
   fill: Fill,
-  beside: readonly string[] = [],
+  { beside = [], signal }: WriteOptions = {},
 ): Promise<string> {
   const spool = await openSpool(file);
   const digests: TensorDigest[] = [];
@@ -45,11 +51,17 @@ export async function writePatchFile(
   let end = 0;
   try {
     const binding = await fill(async ({ bytes, ...tensor }) => {
+      signal?.throwIfAborted();
       const begin = end;
       await append(spool, bytes);
       end += bytes.length;
       digests.push({ ...tensor, sha256: sha256(bytes) });
-      entries.push({ ...tensor, bytes: () => readAt(spool, begin, bytes.length) });
+      const { length } = bytes; // alone: a closure over the bytes would keep those of all tensors in memory
+      const read = () => {
+        signal?.throwIfAborted();
+        return readAt(spool, begin, length);
+      };
+      entries.push({ ...tensor, bytes: read });
     });
     const { metadata, hash } = sealed(binding, beside, digests);
     await writeSafetensors(file, entries, { metadata });
@@ -99,7 +111,7 @@ export async function writeAdapter(folder: string, config: object, fill: Fill): 
   let hash = "";
   await writeFolderAtomic(folder, async (temporary) => {
     await writeFileAtomic(join(temporary, ADAPTER_CONFIG), text);
-    hash = await writePatchFile(join(temporary, ADAPTER_FILE), fill, [text]);
+    hash = await writePatchFile(join(temporary, ADAPTER_FILE), fill, { beside: [text] });
   });
   return hash;
 }

@@ -12,15 +12,23 @@ const at = (name: string) => join(folder, name);
 const model = await patchModel(at("model"));
 await sparsePatch(model, at("patch"));
 
-/** Runs `patch`; with a signal, one comes to it when it begins to copy the model. */
+/** Runs `patch`; with a signal, one comes to it when it begins to copy the model, or has opened the hidden file of STRIPPED. */
 function patch(args: readonly string[], signal?: "SIGINT" | "SIGTERM") {
   const stop = `import fs from "node:fs/promises";
     import { syncBuiltinESMExports } from "node:module";
-    const { copyFile } = fs;
-    fs.copyFile = async (...args) => {
+    const { copyFile, open } = fs;
+    const stop = async () => {
       process.kill(process.pid, "${signal}");
       await new Promise((resolve) => setTimeout(resolve, 50));
+    };
+    fs.copyFile = async (...args) => {
+      await stop();
       return copyFile(...args);
+    };
+    fs.open = async (...args) => {
+      const file = await open(...args);
+      if (/\\.STRIPPED\\..*\\.tmp$/.test(args[0])) await stop();
+      return file;
     };
     syncBuiltinESMExports();`;
   const preload =
@@ -30,11 +38,12 @@ function patch(args: readonly string[], signal?: "SIGINT" | "SIGTERM") {
   return spawnSync(process.execPath, given, { env, encoding: "utf8" });
 }
 
-test("Ctrl+C in apply and revert leaves nothing behind; the same command then works", () => {
+test("Ctrl+C in apply, revert and strip leaves nothing behind; the same command then works", () => {
   const apply = ["apply", "--model", model, "--patch", at("patch"), "--out", at("out")];
   const undo = ["--undo", at("undo")];
   const revert = ["revert", "--model", at("out"), "--patch", at("undo"), "--out", at("back")];
-  for (const args of [[...apply, ...undo], revert]) {
+  const strip = ["strip", "--patch", at("patch"), "--out", at("STRIPPED")];
+  for (const args of [[...apply, ...undo], revert, strip]) {
     const before = readdirSync(folder);
     for (const [signal, code] of [
       ["SIGINT", 130],

@@ -28,8 +28,10 @@ type Verb = (values: Flags) => Promise<object>;
 const VERBS: Record<string, Verb> = {
   inspect: (values) => inspectPatch(need(values, "patch", "inspect")),
   verify: (values) => verifyPatch({ patch: need(values, "patch", "verify"), model: values.model }),
-  strip: (values) =>
-    stripPatch({ patch: need(values, "patch", "strip"), out: need(values, "out", "strip") }),
+  strip: (values) => {
+    const [patch, out] = [need(values, "patch", "strip"), need(values, "out", "strip")];
+    return stoppable((signal) => stripPatch({ patch, out, signal }));
+  },
   apply: (values) => {
     const [model, out] = [need(values, "model", "apply"), need(values, "out", "apply")];
     const patch = need(values, "patch", "apply");
