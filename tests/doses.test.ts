@@ -1,6 +1,6 @@
-/** @file memorize --repeats with several doses: what is shown more often is known better, and the end asks for the largest dose. */
+/** @file memorize: what several doses of --repeats do (what is shown more often is known better), and what it leaves out. */
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { resolveFlags } from "../src/base/flags.ts";
@@ -57,6 +57,25 @@ test("one number is what it was: shown so often, all texts, no doses in the resu
   );
   assert.equal(result.doses, undefined);
   assert.deepEqual(shown, new Array(6).fill(6)); // 9 texts twice, in batches of 3
+});
+
+test("what lies beside the model and does not go along is named", async () => {
+  mkdirSync(at("beside"));
+  const beside = await tinyModel(at("beside"));
+  writeFileSync(join(beside, "notes.txt"), "mine");
+  const said: string[] = [];
+  const options = { texts, general, epochs: 1, ...CUT };
+  for (const [from, out] of [
+    [beside, at("beside-out")],
+    [model, at("plain-out")],
+  ] as const) {
+    await memorize(
+      { ...options, model: from, out },
+      { onEvent: (e) => e.type === "warning" && said.push(e.message) },
+    );
+    assert.equal(existsSync(join(out, "notes.txt")), false);
+  }
+  assert.deepEqual(said, ["--out: left out, as no part of the model: notes.txt"]);
 });
 
 test("--repeats takes one integer or several, from 1 on", () => {

@@ -28,6 +28,7 @@ import type { PromptWriter } from "../unlearn/writers/prompt.ts";
 import type { Writer } from "../unlearn/writers/types.ts";
 import { writeTo } from "./erase-places.ts";
 import type { EraseHooks, EraseValues, Outputs, RunFiles } from "./erase-types.ts";
+import { sayLeftOut } from "./left-out.ts";
 import { toolVersion } from "./session.ts";
 import type { TextSet } from "./sets.ts";
 
@@ -84,9 +85,7 @@ export async function writeOutputs({
   if (out !== undefined) {
     const merge = () => writeMerged(out, values, path, measured);
     await writeTo({ path: out, kind: "folder" }, files, merge);
-    const { leftOut } = measured.source;
-    const message = `--out: left out, as no part of the model: ${leftOut.join(", ")}`;
-    if (leftOut.length > 0) onEvent?.({ type: "warning", message });
+    sayLeftOut(measured.source, onEvent);
   }
   return { patch, out: out ?? null, patchedWeights: () => patchedWeights(path, measured) };
 }

@@ -9,6 +9,7 @@ import { dealt, dosesOf } from "./doses.ts";
 import { evaluateDocument } from "./erase-sets.ts";
 import { modelFacts, setFacts, type OnFacts } from "./facts.ts";
 import { MEMORIZE } from "./flags.ts";
+import { sayLeftOut } from "./left-out.ts";
 import { measureSet, type Measured } from "./measure.ts";
 import { openSession, peakRss } from "./session.ts";
 import { HELDOUT_CUT, leadOf, readSet, skippedIn, type TextSet } from "./sets.ts";
@@ -140,6 +141,7 @@ async function teach(
   );
   try {
     await writeCheckpoint(values.out, model.source, { tensor: (name) => writer.merged(name) });
+    sayLeftOut(model.source, onEvent);
   } finally {
     writer.dispose();
   }
