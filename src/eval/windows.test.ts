@@ -37,6 +37,15 @@ test("no window of less than half a suffix: a single token says nothing of recit
   }
 });
 
+test("text that is scored whole keeps its windows as long as they go", () => {
+  const lengths = cut(27, { prefix: 1, suffix: 10 }).map((w) => w.scored.length);
+  assert.deepEqual(lengths, [10, 10, 6]);
+  assert.deepEqual(
+    cut(22, { prefix: 1, suffix: 10 }).map((w) => w.scored.length),
+    [10, 10, 1],
+  );
+});
+
 test("BOS stands in front, outside the prefix, and is never scored", () => {
   const [first] = cut(20, { bos: 1 });
   assert.deepEqual([first!.ids[0], first!.suffixStart, first!.scored[0]], [1, 11, 11]);

@@ -84,7 +84,8 @@ function cuts(
   let split = prefix;
   while (split < length) {
     const left = length - split;
-    const shared = left > suffix && left < 1.5 * suffix;
+    // text that is scored whole recites nothing: there the longer context counts
+    const shared = prefix > 1 && left > suffix && left < 1.5 * suffix;
     const end = Math.min(length, split + (shared ? Math.ceil(left / 2) : suffix));
     list.push([split - prefix, split, end]);
     split = end;
