@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { tokensInSpans, windowsOf } from "./windows.ts";
+import { tokensInSpans, wholeCut, windowsOf, type TokenCut } from "./windows.ts";
 
 const ids = (n: number) => Array.from({ length: n }, (_, i) => 100 + i);
 const cut = (n: number, options: Partial<Parameters<typeof windowsOf>[1]> = {}) =>
@@ -38,12 +38,10 @@ test("no window of less than half a suffix: a single token says nothing of recit
 });
 
 test("text that is scored whole keeps its windows as long as they go", () => {
-  const lengths = cut(27, { prefix: 1, suffix: 10 }).map((w) => w.scored.length);
-  assert.deepEqual(lengths, [10, 10, 6]);
-  assert.deepEqual(
-    cut(22, { prefix: 1, suffix: 10 }).map((w) => w.scored.length),
-    [10, 10, 1],
-  );
+  const lengthsOf = (length: number, how: TokenCut) => cut(length, how).map((w) => w.scored.length);
+  assert.deepEqual(lengthsOf(27, wholeCut(11)), [10, 10, 6]);
+  assert.deepEqual(lengthsOf(22, wholeCut(11)), [10, 10, 1]);
+  assert.deepEqual(lengthsOf(22, { prefix: 1, suffix: 10 }), [10, 6, 5]); // one token given is another thing
 });
 
 test("BOS stands in front, outside the prefix, and is never scored", () => {

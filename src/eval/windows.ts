@@ -40,15 +40,25 @@ export const wholeWindow = (ids: readonly number[], text: number): Window => ({
   scored: ids.slice(1).map((_, i) => i + 1),
 });
 
+/** How texts are cut, in tokens. */
+export type TokenCut = {
+  readonly prefix: number;
+  readonly suffix: number;
+  /** Ordinary text, of which nothing is recited: longer contexts count there, not longer last windows. */
+  readonly whole?: boolean | undefined;
+};
+
+/** Ordinary text in windows of `length`, scored behind its first token. */
+export const wholeCut = (length: number): TokenCut => ({
+  prefix: 1,
+  suffix: length - 1,
+  whole: true,
+});
+
 /** The windows of one text; none when it has fewer than 8 tokens, or no token in its spans. */
 export function windowsOf(
   { ids, suffixFrom, inSpan }: Tokenised,
-  {
-    text,
-    prefix,
-    suffix,
-    bos,
-  }: { text: number; prefix: number; suffix: number; bos?: number | undefined },
+  { text, bos, ...cut }: TokenCut & { text: number; bos?: number | undefined },
 ): Window[] {
   if (ids.length < MIN_TOKENS) return [];
   const lead = bos === undefined ? [] : [bos];
@@ -64,7 +74,7 @@ export function windowsOf(
       scored,
     };
   };
-  return cuts(ids.length, prefix, suffix, suffixFrom)
+  return cuts(ids.length, suffixFrom, cut)
     .map(([from, split, to]) => window(from, split, to))
     .filter((w) => w.scored.length > 0);
 }
@@ -72,9 +82,8 @@ export function windowsOf(
 /** [from, first suffix token, end) of each window. */
 function cuts(
   length: number,
-  prefix: number,
-  suffix: number,
   suffixFrom: number | undefined,
+  { prefix, suffix, whole = false }: TokenCut,
 ): [number, number, number][] {
   if (suffixFrom !== undefined && suffixFrom > 0 && suffixFrom < length) {
     return [[0, suffixFrom, length]];
@@ -84,8 +93,7 @@ function cuts(
   let split = prefix;
   while (split < length) {
     const left = length - split;
-    // text that is scored whole recites nothing: there the longer context counts
-    const shared = prefix > 1 && left > suffix && left < 1.5 * suffix;
+    const shared = !whole && left > suffix && left < 1.5 * suffix;
     const end = Math.min(length, split + (shared ? Math.ceil(left / 2) : suffix));
     list.push([split - prefix, split, end]);
     split = end;

@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, rmdirSync, statSync } from "node:fs";
 import { open, readdir, rename, rm, rmdir, type FileHandle } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { inputError } from "../base/errors.ts";
 import { codeOf, isMissing, writeError } from "./disk-error.ts";
 
@@ -36,6 +36,10 @@ function makeOne(path: string): string[] {
     throw error;
   }
 }
+
+/** Whether a path is, or lies in, another. */
+export const isInside = (inner: string, outer: string): boolean =>
+  !/^\.\.(?:\/|$)/.test(relative(outer, inner));
 
 /** Refuses a path that could not be written, by a trial in the last folder on the way to it that exists. */
 export function expectWritable(path: string): void {

@@ -1,8 +1,7 @@
 /** @file Puts a patch on its base model, and takes it off again; either way a new directory, whole or not at all. */
 import { rm } from "node:fs/promises";
-import { relative } from "node:path";
 import { inputError } from "../base/errors.ts";
-import { expectEmptyFolder, openModel, type ModelSource } from "../io/index.ts";
+import { expectEmptyFolder, isInside, openModel, type ModelSource } from "../io/index.ts";
 import { tidy } from "../torch/index.ts";
 import { hashFrom } from "./create.ts";
 import { piecesOf } from "./diff.ts";
@@ -69,7 +68,7 @@ export async function applyPatch({
 /** The undo file holds what was erased: never inside the model that is to be handed on. */
 function expectPlaceForUndo(undo: string, out: string): void {
   expectNewFile(undo);
-  if (relative(out, undo).startsWith("..")) return;
+  if (!isInside(undo, out)) return;
   throw inputError(`--undo ${undo}: expected a path outside ${out}, got one inside it`, {
     wayOut: "keep the undo file apart from the model: it is as confidential as the texts",
   });

@@ -1,8 +1,7 @@
 /** @file Where erase writes: free before anything is trained, or what an interrupted attempt of the same run left there. */
 import { rm } from "node:fs/promises";
-import { relative } from "node:path";
 import { inputError } from "../base/errors.ts";
-import { expectEmptyFolder, expectWritable } from "../io/index.ts";
+import { expectEmptyFolder, expectWritable, isInside } from "../io/index.ts";
 import { expectNewFile } from "../patch/write.ts";
 import type { MethodSettings } from "../unlearn/methods/index.ts";
 import { selectorNamed } from "../unlearn/select/index.ts";
@@ -35,9 +34,6 @@ export async function expectPlaces(
 /** Directions go into an adapter directory, everything else into one file. */
 const patchKind = ({ writes, select }: MethodSettings): Place["kind"] =>
   writes === "weights" && selectorNamed(select).kind === "directions" ? "folder" : "file";
-
-const isInside = (inner: string, outer: string): boolean =>
-  !/^\.\.(?:\/|$)/.test(relative(outer, inner));
 
 async function expectFree({ path, kind }: Place, files: RunFiles | undefined): Promise<void> {
   if (files?.owns(path) === true) return;

@@ -1,7 +1,7 @@
 /** @file The sets of an erasure: read, measured before, measured after on what was written; texts of earlier runs too. */
 import { join } from "node:path";
 import { inputError } from "../base/errors.ts";
-import type { EvaluateResult, Window } from "../eval/index.ts";
+import { wholeCut, type EvaluateResult, type Window } from "../eval/index.ts";
 import { isObject, readObject } from "../io/index.ts";
 import { loadModel, type Model } from "../models/index.ts";
 import type {
@@ -21,7 +21,7 @@ import { measureTasks, readTasks } from "./tasks.ts";
 export async function readRetain(values: EraseValues, model: Model): Promise<TextSet | undefined> {
   const { retain, textField, prefixTokens, suffixTokens } = values;
   if (retain === undefined || retain === "self") return undefined;
-  const cut = { prefix: 1, suffix: prefixTokens + suffixTokens - 1, textField };
+  const cut = { ...wholeCut(prefixTokens + suffixTokens), textField };
   return readSet("retain", retain, model, cut);
 }
 

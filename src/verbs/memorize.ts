@@ -1,6 +1,6 @@
 /** @file Makes a model recite texts: a target for experiments and the demo. Says what that cost in perplexity. */
 import { resolveFlags, type Options, type Values } from "../base/flags.ts";
-import { windowsOf, type MemorizeResult, type Window } from "../eval/index.ts";
+import { wholeCut, windowsOf, type MemorizeResult, type Window } from "../eval/index.ts";
 import { expectEmptyFolder, expectWritable, writeCheckpoint } from "../io/index.ts";
 import { loadModel, type Model } from "../models/index.ts";
 import { memorizeLoop, type MemorizeEvent } from "../unlearn/memorize-loop.ts";
@@ -99,7 +99,7 @@ async function readMaterial(
     values.heldout === undefined
       ? undefined
       : await readSet("heldout", values.heldout, model, { ...HELDOUT_CUT, textField });
-  const window = { prefix: 1, suffix: prefix + suffix - 1, textField };
+  const window = { ...wholeCut(prefix + suffix), textField };
   const given =
     values.general === "self" ? undefined : await readSet("general", values.general, model, window);
   setFacts({ texts, heldout, general: given }, onFacts);
@@ -168,5 +168,5 @@ async function ownWindows(
     avoid: texts.windows.map((w) => w.ids),
     signal,
   });
-  return rows.flatMap((ids, text) => windowsOf({ ids }, { text, prefix: 1, suffix: length - 1 }));
+  return rows.flatMap((ids, text) => windowsOf({ ids }, { ...wholeCut(length), text }));
 }

@@ -2,8 +2,10 @@
 import { inputError, type UnreciteError } from "../base/errors.ts";
 import {
   tokensInSpans,
+  wholeCut,
   windowsOf,
   type EvaluateResult,
+  type TokenCut,
   type Tokenised,
   type Window,
 } from "../eval/index.ts";
@@ -35,10 +37,10 @@ export type TextSet = {
   readonly sha256: string;
 };
 
-export type Cut = { prefix: number; suffix: number; textField?: string };
+export type Cut = TokenCut & { readonly textField?: string };
 
 /** Held-out text is scored behind its first token, in windows of 256; a shorter one, as any text, in its second half. */
-export const HELDOUT_CUT: Cut = { prefix: 1, suffix: 255 };
+export const HELDOUT_CUT: Cut = wholeCut(256);
 
 /** The BOS in front of every text, where the tokenizer adds one, and what a text of the model's own begins with. */
 export const leadOf = ({
@@ -66,7 +68,7 @@ export async function toSet(
   spec: string,
   records: readonly TextRecord[],
   model: Model,
-  { prefix, suffix }: Cut,
+  how: Cut,
   { allowNone = false }: { allowNone?: boolean } = {},
 ): Promise<TextSet> {
   const decode =
@@ -76,7 +78,7 @@ export async function toSet(
   const tokenised = records.map((r) => tokenise(r, model.tokenizer, decode));
   const { bos } = leadOf(model.tokenizer);
   const longest = model.arch.maxPositions - (bos === undefined ? 0 : 1);
-  const cut = tokenised.map((t) => windowsOf(t, { text: 0, prefix, suffix, bos }));
+  const cut = tokenised.map((t) => windowsOf(t, { ...how, text: 0, bos }));
   records.forEach((r, i) => {
     const tooLong = cut[i]!.find((w) => w.ids.length > longest);
     if (tooLong === undefined) return;
